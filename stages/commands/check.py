@@ -1,0 +1,21 @@
+"""Check params.yaml: every section, plug-in and combination, all faults at once; no data is needed."""
+
+import argparse
+from pathlib import Path
+
+from stages.core.faults import Fault
+from stages.shell.params import FILE, check, read, told
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The file to check."""
+    parser.add_argument("file", nargs="?", type=Path, default=FILE, help="a params file (params.yaml)")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Says that all is well, or all that is not."""
+    faults = check(read(options.file)).faults
+    if faults:
+        raise Fault(told(faults, options.file))
+    print(f"{options.file}: all sections, plug-ins and combinations are right")
+    return 0

@@ -1,0 +1,24 @@
+"""`reprolm summary`: what the last run came to, in a few lines."""
+
+import argparse
+from pathlib import Path
+
+from stages.core.faults import Fault
+from stages.core.files import read_json
+from stages.core.verdict import headline
+
+HELP = "tell the headline numbers against the linear baseline, and where the report is"
+METRICS, PAGE = Path("reports/metrics.json"), Path("reports/index.html")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """None."""
+
+
+def main(options: argparse.Namespace) -> int:
+    """Prints the verdict, a line a metric, and the page."""
+    if not METRICS.exists():
+        raise Fault(f"{METRICS}: not found; `make repro` builds the model and its report")
+    missing = "" if PAGE.exists() else " (not here yet: `dvc pull` fetches it, `make repro` builds it)"
+    print("\n".join([*headline(read_json(METRICS)), f"page: {PAGE}{missing}"]))
+    return 0

@@ -1,0 +1,52 @@
+"""Bytes from outside: fetched from wherever they are, taken only if they have the pinned sha256, kept by it."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from stages.core.faults import Fault
+from stages.core.files import writing
+from stages.core.hashing import sha256
+
+
+def verified(path: Path, expected: str, what: str) -> Path:
+    """`path`, if its bytes are the pinned ones."""
+    found = sha256(path)
+    if found != expected:
+        raise Fault(
+            f"{what}: the bytes are not the pinned ones: sha256 {found}, pinned {expected}; "
+            "if the change is wanted, pin the new hash in params.yaml"
+        )
+    return path
+
+
+def wheel(name: str, version: str, expected: str, platforms: Sequence[str], cache: Path) -> Path:
+    """The wheel of a distribution as the package index has it for the declared platforms, the same on any machine."""
+    kept = cache / "wheels" / expected
+    if not kept.exists():
+        with tempfile.TemporaryDirectory() as folder:
+            found = verified(download(name, version, platforms, Path(folder)), expected, f"wheel {name}=={version}")
+            with writing(kept) as beside:
+                beside.write_bytes(found.read_bytes())
+    return verified(kept, expected, f"{kept}: cached wheel {name}=={version}, delete it to fetch it again")
+
+
+def download(name: str, version: str, platforms: Sequence[str], folder: Path) -> Path:
+    """The one file that pip brings for this distribution, without installing it or what it depends on."""
+    target = [option for platform in platforms for option in ("--platform", platform)]
+    abis = [option for abi in ("cp311", "abi3", "none") for option in ("--abi", abi)]
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    command += ["--only-binary=:all:", "--python-version", "3.11", "--implementation", "cp", *target, *abis]
+    done = subprocess.run(
+        [*command, "--dest", str(folder), f"{name}=={version}"], capture_output=True, text=True, check=False
+    )
+    found = sorted(folder.glob("*.whl"))
+    if done.returncode or len(found) != 1:
+        said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["pip brought no wheel"]
+        raise Fault(
+            f"wheel {name}=={version}: {said[-1]}; look for the version in the package index, "
+            "or name a reachable index in PIP_INDEX_URL"
+        )
+    return found[0]

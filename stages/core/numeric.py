@@ -1,0 +1,68 @@
+"""The declared numeric environment: which instructions and how many threads compute floating-point results.
+
+Other instructions or another number of threads sum in another order and give other last bits. These variables are
+read when torch, numpy and their BLAS are loaded, so they must be set before: `declare` starts the process again once.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Literal
+
+from stages.core.faults import Fault
+from stages.core.params import Positive, Section
+
+# numpy 2.4 names its groups of instructions X86_V3 (AVX2), X86_V4 (AVX-512) and two AVX-512 extensions.
+ABOVE_AVX2 = "X86_V4 AVX512_ICL AVX512_SPR"
+CAPABILITY = {
+    "avx2": {
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "MKL_CBWR": "AVX2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "OPENBLAS_CORETYPE": "Haswell",
+        "NPY_DISABLE_CPU_FEATURES": ABOVE_AVX2,
+        "NUMBA_CPU_NAME": "haswell",
+    },
+    "avx512": {
+        "ATEN_CPU_CAPABILITY": "avx512",
+        "MKL_CBWR": "AVX512",
+        "ONEDNN_MAX_CPU_ISA": "AVX512_CORE",
+        "OPENBLAS_CORETYPE": "SkylakeX",
+        "NPY_DISABLE_CPU_FEATURES": "AVX512_ICL AVX512_SPR",
+        "NUMBA_CPU_NAME": "skylake-avx512",
+    },
+    "native": {},
+}
+FLAG = {"avx2": "avx2", "avx512": "avx512f", "native": ""}
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+class Compute(Section):
+    """The section `compute`: what changes the bits of floating-point results."""
+
+    cpu: Literal["avx2", "avx512", "native"]
+    threads: Positive
+
+
+def environment(compute: Compute) -> dict[str, str]:
+    """The variables that make `compute` true, by name."""
+    return {name: str(compute.threads) for name in THREADS} | {"MKL_DYNAMIC": "FALSE"} | CAPABILITY[compute.cpu]
+
+
+def supported(flag: str, cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether this CPU says it has the instructions; where nothing says so (not Linux), they are taken to be there."""
+    return not flag or not cpuinfo.exists() or f" {flag} " in f"{cpuinfo.read_text().replace(chr(10), ' ')} "
+
+
+def declare(compute: Compute) -> None:
+    """Go on under the declared environment: at once where it stands already, else by starting this process again."""
+    wanted = environment(compute)
+    if all(os.environ.get(name) == value for name, value in wanted.items()):
+        return
+    if not supported(FLAG[compute.cpu]):
+        raise Fault(
+            f"params.yaml: compute.cpu: {compute.cpu}: this CPU does not have these instructions; "
+            "set avx2, or native (then the same bytes come from CPUs of the same type only)"
+        )
+    sys.stdout.flush()
+    os.execve(sys.executable, sys.orig_argv, os.environ | wanted)

@@ -1,0 +1,127 @@
+"""The record: one schema for every document, in Parquet shards; and the side tables keyed by its id."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stages.core.faults import Fault
+from stages.core.files import writing
+
+ROW_GROUP = 10_000
+
+
+class Row(NamedTuple):
+    """What a source gives: a document that has no id yet. Without a `key`, ingest hashes the fields."""
+
+    key: str | None
+    text: str
+    label: str | None
+    group: str | None
+    attributes: dict[str, Any]
+
+
+class Reject(NamedTuple):
+    """What a source could not read: where it stands, and why."""
+
+    place: str
+    reason: str
+
+
+class Document(NamedTuple):
+    """One document on its way to the model.
+
+    `origin` is the id of the document it was made from (augmentation); `group` names what must not straddle splits;
+    `attributes` are the source's own fields, typed per source.
+    """
+
+    id: str
+    text: str
+    label: str | None
+    source: str
+    origin: str | None
+    group: str | None
+    attributes: dict[str, Any]
+
+
+class Drop(NamedTuple):
+    """A document that leaves the corpus, and why; `of` is the document it repeats, if that is the reason."""
+
+    id: str
+    reason: str
+    of: str | None = None
+
+
+DROPS = pa.schema([("id", pa.string()), ("reason", pa.string()), ("of", pa.string())])
+
+
+def schema(attributes: pa.DataType) -> pa.Schema:
+    """The record's columns; only the struct of attributes differs from source to source."""
+    texts = [(name, pa.string()) for name in Document._fields[:-1]]
+    return pa.schema([*texts, ("attributes", attributes)])
+
+
+def shards(folder: Path) -> list[Path]:
+    """Shards in order of arrival, which is the order of their names."""
+    return sorted(folder.glob("*.parquet"))
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """One Parquet file with the same bytes for the same rows; whole or not at all."""
+    with writing(path) as beside:
+        pq.write_table(table, beside, compression="zstd", row_group_size=ROW_GROUP, store_schema=True)
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """The named columns of a shard (all where none is named)."""
+    try:
+        return pq.read_table(path, columns=columns, use_threads=False)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise Fault(f"{path}: not a whole Parquet file ({error}); delete it and run `dvc repro` again") from error
+
+
+def write_documents(path: Path, documents: Iterable[Document], attributes: pa.DataType) -> None:
+    """A shard of documents, in the order given."""
+    rows = [document._asdict() for document in documents]
+    write_table(path, pa.Table.from_pylist(rows, schema=schema(attributes)))
+
+
+def read_documents(path: Path) -> list[Document]:
+    """A shard as documents."""
+    return [Document(**row) for row in read_table(path).to_pylist()]
+
+
+def attributes_of(path: Path) -> pa.DataType:
+    """The type of the attributes in a shard, for a stage that writes the same documents again."""
+    return pq.read_schema(path).field("attributes").type
+
+
+def write_drops(path: Path, drops: Iterable[Drop]) -> None:
+    """The documents that left in this shard."""
+    write_table(path, pa.Table.from_pylist([drop._asdict() for drop in drops], schema=DROPS))
+
+
+def read_drops(path: Path) -> list[Drop]:
+    """The documents that left in this shard: of any table that has the columns of a `Drop`."""
+    rows = read_table(path, DROPS.names).to_pylist()
+    return [Drop(**row) for row in rows if row["reason"] is not None]
+
+
+def dropped_ids(path: Path) -> set[str]:
+    """The ids that a side table (or a shard of drops) takes out of the corpus."""
+    return {drop.id for drop in read_drops(path)}
+
+
+def side_rows(folder: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
+    """The rows of a side table, shard after shard."""
+    for path in shards(folder):
+        yield from read_table(path, columns).to_pylist()
+
+
+def reasons(drops: Iterable[Drop]) -> dict[str, int]:
+    """How many left for which reason, most first, names in order where equal."""
+    counted = Counter(drop.reason for drop in drops)
+    return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0])))

@@ -1,0 +1,199 @@
+"""MinHash near-duplicates: keep the first, drop the rest with evidence.
+
+Signatures: Broder (1997), with datasketch's permutations. Candidates share one of `bands` bands of `rows` values (Leskovec,
+Rajaraman and Ullman, Mining of Massive Datasets, ch. 3); each pair is then verified by its exact Jaccard similarity.
+"""
+
+import hashlib
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pydantic import Field
+
+from stages.core.params import Positive, Section
+from stages.core.records import DROPS, read_table, shards, write_table
+from stages.shell.engine import Engine
+from stages.shell.progress import progress
+from stages.shell.run import run
+
+Jaccard = Annotated[float, Field(gt=0.0, le=1.0)]
+SCHEMA = pa.schema([*DROPS, ("jaccard", pa.float64()), ("cluster", pa.string())])
+
+
+class Params(Section):
+    ngram: Positive
+    bands: Positive
+    rows: Positive
+    threshold: Jaccard
+    together: Jaccard
+    seed: int
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """The evidence of a removal: which kept document is repeated, and how closely."""
+
+    of: str
+    jaccard: float
+    reason: str
+
+
+@dataclass
+class Found:
+    """What dedup decides: the repeats, and which kept documents are alike enough to stay on one side of a split."""
+
+    repeats: dict[str, Repeat] = field(default_factory=dict[str, Repeat])
+    clusters: dict[str, str] = field(default_factory=dict[str, str])
+
+
+def normalised(text: str) -> str:
+    """Case and white space make no difference."""
+    return " ".join(text.lower().split())
+
+
+def shingles(text: str, ngram: int) -> frozenset[str]:
+    """The word n-grams of a normalised text; a shorter text is one shingle."""
+    words = text.split()
+    return frozenset(" ".join(words[n : n + ngram]) for n in range(max(len(words) - ngram + 1, 1)))
+
+
+def hash32(token: bytes) -> int:
+    """32 bits of BLAKE2b; sha1, datasketch's own choice, takes longer."""
+    return int.from_bytes(hashlib.blake2b(token, digest_size=4).digest(), "little")
+
+
+def signatures(texts: Sequence[str], p: Params) -> NDArray[np.uint64]:
+    """(texts, bands × rows): a MinHash signature a row."""
+    from datasketch import MinHash
+
+    tokens = ([shingle.encode() for shingle in sorted(shingles(text, p.ngram))] for text in texts)
+    hashes = MinHash.generator(tokens, num_perm=p.bands * p.rows, seed=p.seed, hashfunc=hash32)
+    return np.array([one.hashvalues for one in hashes], dtype=np.uint64).reshape(len(texts), p.bands * p.rows)
+
+
+def candidates(signature: NDArray[np.uint64], bands: int) -> list[tuple[int, int]]:
+    """Pairs (earlier, later) that share a band, by the later one, each once."""
+    pairs: set[tuple[int, int]] = set()
+    for band in np.split(signature, bands, axis=1):
+        keys = np.ascontiguousarray(band).view(np.dtype((np.void, band.dtype.itemsize * band.shape[1]))).ravel()
+        order = np.argsort(keys, kind="stable")
+        breaks = np.flatnonzero(keys[order][1:] != keys[order][:-1]) + 1
+        for bucket in np.split(order, breaks):
+            members = bucket.tolist()
+            pairs.update((a, b) for n, a in enumerate(members) for b in members[n + 1 :])
+    return sorted(pairs, key=lambda pair: (pair[1], pair[0]))
+
+
+def jaccard(a: frozenset[str], b: frozenset[str]) -> float:
+    """Size of the intersection by size of the union."""
+    return len(a & b) / len(a | b)
+
+
+def exact(ids: Sequence[str], texts: Sequence[str]) -> dict[str, Repeat]:
+    """Documents whose normalised text came before."""
+    first: dict[str, str] = {}
+    repeats: dict[str, Repeat] = {}
+    for one, text in zip(ids, texts, strict=True):
+        if text in first:
+            repeats[one] = Repeat(first[text], 1.0, "same text")
+        else:
+            first[text] = one
+    return repeats
+
+
+def separate(ids: Sequence[str], texts: Sequence[str], signature: NDArray[np.uint64], p: Params) -> Found:
+    """Greedy, in order of arrival: a document goes if a *kept* earlier one is at least `threshold` alike.
+
+    So every removal has a kept neighbour, and what comes later never changes what was decided before.
+    """
+    found = Found()
+    alike: list[tuple[int, int]] = []
+    pairs = candidates(signature, p.bands)
+    seen = {n: shingles(texts[n], p.ngram) for n in {n for pair in pairs for n in pair}}
+    for earlier, later in progress(pairs, "pairs"):
+        if ids[earlier] in found.repeats:
+            continue
+        similarity = jaccard(seen[earlier], seen[later])
+        if similarity >= p.threshold:
+            better = found.repeats.get(ids[later])
+            if better is None or similarity > better.jaccard:
+                found.repeats[ids[later]] = Repeat(ids[earlier], similarity, "near-duplicate")
+        elif similarity >= p.together:
+            alike.append((earlier, later))
+    found.clusters = clusters(ids, alike, found.repeats)
+    return found
+
+
+def clusters(ids: Sequence[str], alike: Sequence[tuple[int, int]], gone: Container[str]) -> dict[str, str]:
+    """Kept documents that are alike, directly or through others, under the id of the first of them."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    pairs = [pair for pair in alike if not any(ids[n] in gone for n in pair)]
+    rows, columns = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
+    edges = coo_array((np.ones(len(pairs), bool), (rows, columns)), shape=(len(ids), len(ids)))
+    component = connected_components(edges, directed=False)[1]
+    first: dict[int, str] = {}
+    return {ids[n]: first.setdefault(int(component[n]), ids[n]) for n in sorted({n for pair in pairs for n in pair})}
+
+
+def read_texts(path: Path) -> tuple[list[str], list[str]]:
+    """Ids and normalised texts of a shard."""
+    table = read_table(path, ["id", "text"])
+    return table.column("id").to_pylist(), [normalised(text) for text in table.column("text").to_pylist()]
+
+
+def sign(texts: Sequence[str], p: Params) -> NDArray[np.uint64]:
+    """The signatures of a slice of the corpus: what the engine maps."""
+    return signatures(texts, p)
+
+
+def stage(e: Engine, p: Params, source: Path, out: Path) -> str:
+    """Finds the repeats in the whole corpus and writes a side table a shard."""
+    out.mkdir()
+    read = {path: read_texts(path) for path in shards(source)}
+    ids = [one for shard_ids, _ in read.values() for one in shard_ids]
+    texts = [text for _, shard_texts in read.values() for text in shard_texts]
+    same = exact(ids, texts)
+    rest = [n for n, one in enumerate(ids) if one not in same]
+    unique_ids, unique_texts = [ids[n] for n in rest], [texts[n] for n in rest]
+    slices = [unique_texts[n : n + 1_000] for n in range(0, len(unique_texts), 1_000)]
+    found = separate(unique_ids, unique_texts, np.concatenate(e.map(sign, slices, p, what="signatures")), p)
+    repeats = first_kept(same, found.repeats) | found.repeats
+    for path, (shard_ids, _) in read.items():
+        write_table(out / path.name, side_table(shard_ids, repeats, found.clusters))
+    return (
+        f"{len(ids) - len(repeats):,} documents kept, {len(same):,} exact and {len(found.repeats):,} near-duplicates dropped"
+    )
+
+
+def first_kept(same: dict[str, Repeat], near: dict[str, Repeat]) -> dict[str, Repeat]:
+    """Exact repeats of a document that is itself a near-duplicate point to the one that is kept."""
+    return {
+        one: Repeat(near[repeat.of].of, near[repeat.of].jaccard, repeat.reason) if repeat.of in near else repeat
+        for one, repeat in same.items()
+    }
+
+
+def side_table(ids: Sequence[str], repeats: dict[str, Repeat], alike: dict[str, str]) -> pa.Table:
+    """One row for every document of the shard; `reason` is null where it is kept."""
+    rows = [
+        {
+            "id": one,
+            "reason": (repeat := repeats.get(one)) and repeat.reason,
+            "of": repeat and repeat.of,
+            "jaccard": repeat and round(repeat.jaccard, 6),
+            "cluster": alike.get(one),
+        }
+        for one in ids
+    ]
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+if __name__ == "__main__":
+    run(stage)

@@ -1,0 +1,191 @@
+"""Metrics with intervals and the settings each was computed under."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pydantic import Field
+
+from stages.core.examples import Example, shard_examples
+from stages.core.faults import Fault
+from stages.core.files import write_json
+from stages.core.numeric import Compute
+from stages.core.params import Plugin, Positive, Section, Shared
+from stages.core.records import read_table, shards, write_table
+from stages.core.scores import Counts, contingency, interval, per_group, resampled
+from stages.shell import plugins
+from stages.shell.engine import Engine
+from stages.shell.progress import progress
+from stages.shell.run import run
+
+Split = Literal["validation", "test"]
+BINS = 10  # of the reliability diagram and the expected calibration error (Guo et al. 2017)
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("side", pa.string()),
+        ("label", pa.string()),
+        ("predicted", pa.string()),
+        ("confidence", pa.float64()),
+        ("probabilities", pa.list_(pa.float32())),
+        ("baseline", pa.string()),
+    ]
+)
+
+
+class Params(Section):
+    splits: Annotated[tuple[Split, ...], Field(min_length=1)]
+    metrics: Annotated[tuple[str, ...], Plugin("metrics")]
+    resamples: Positive
+    level: Annotated[float, Field(gt=0.0, lt=1.0)]
+    seed: int
+    compute: Annotated[Compute, Shared("compute")]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One split as numbers: `actual`, `model`, `baseline` are places in `labels`, `groups` what is drawn together."""
+
+    labels: list[str]
+    actual: NDArray[np.intp]
+    model: NDArray[np.intp]
+    baseline: NDArray[np.intp]
+    groups: NDArray[np.intp]
+    probabilities: NDArray[np.float32]
+
+
+def judged(rows: Sequence[dict[str, Any]], classes: Sequence[str], tied: dict[str, str]) -> Judged:
+    """The rows of a split. A label that training never saw stands after the classes: no prediction can be right."""
+    labels = [*classes, *sorted({row["label"] for row in rows} - set(classes))]
+    place = {label: n for n, label in enumerate(labels)}
+    columns = [np.array([place[row[name]] for row in rows]) for name in ("label", "predicted", "baseline")]
+    groups = np.unique([tied[row["id"]] for row in rows], return_inverse=True)[1]
+    return Judged(labels, *columns, groups, np.array([row["probabilities"] for row in rows], np.float32))
+
+
+def scores(one: Judged, p: Params) -> dict[str, dict[str, dict[str, float]]]:
+    """Model, baseline and their paired difference: each metric with its interval, all from the same resamples."""
+    size, draws = len(one.labels), resampled(int(one.groups.max()) + 1, p.resamples, p.seed)
+    found: dict[str, dict[str, dict[str, float]]] = {"model": {}, "baseline": {}, "difference": {}}
+    for name in p.metrics:
+        score = plugins.load("metrics", name).score
+        values, replicates = {}, {}
+        for who, predicted in (("model", one.model), ("baseline", one.baseline)):
+            drawn = (draws @ per_group(one.actual, predicted, one.groups, size)).reshape(-1, size, size)
+            values[who], replicates[who] = score(contingency(one.actual, predicted, size)), score(drawn)
+            found[who][name] = interval(values[who], replicates[who], p.level)
+        difference = replicates["model"] - replicates["baseline"]
+        found["difference"][name] = interval(values["model"] - values["baseline"], difference, p.level)
+    return found
+
+
+def per_class(one: Judged) -> dict[str, dict[str, float]]:
+    """Precision, recall, F1 and support of each label, and the baseline's F1."""
+    size = len(one.labels)
+    model, baseline = (class_scores(contingency(one.actual, who, size)) for who in (one.model, one.baseline))
+    return {label: model[n] | {"baseline_f1": baseline[n]["f1"]} for n, label in enumerate(one.labels)}
+
+
+def class_scores(counts: Counts) -> list[dict[str, float]]:
+    """Precision, recall, F1, support of each row of a contingency table; 0 where nothing was predicted."""
+    hits, support, predicted = np.diagonal(counts), counts.sum(1), counts.sum(0)
+    return [
+        {
+            "precision": float(hit / max(taken, 1)),
+            "recall": float(hit / max(there, 1)),
+            "f1": float(2 * hit / max(taken + there, 1)),
+            "support": int(there),
+        }
+        for hit, there, taken in zip(hits, support, predicted, strict=True)
+    ]
+
+
+def calibration(one: Judged) -> list[dict[str, float]]:
+    """Documents by confidence, in equal bins: mean confidence against accuracy, for a reliability diagram."""
+    confidence, right = one.probabilities.max(1), one.model == one.actual
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    return [
+        {
+            "low": n / BINS,
+            "high": (n + 1) / BINS,
+            "confidence": float(confidence[bins == n].mean()),
+            "accuracy": float(right[bins == n].mean()),
+            "count": int((bins == n).sum()),
+        }
+        for n in range(BINS)
+        if (bins == n).any()
+    ]
+
+
+def probabilistic(one: Judged) -> dict[str, float]:
+    """Log loss (nats), and the expected calibration error (Guo et al. 2017): what confidence is off by, on average."""
+    known = one.actual < one.probabilities.shape[1]
+    chosen = one.probabilities[np.flatnonzero(known), one.actual[known]]
+    error = sum(row["count"] * abs(row["confidence"] - row["accuracy"]) for row in calibration(one))
+    return {
+        "log_loss": float(-np.log(np.maximum(chosen, 1e-12)).mean()),
+        "calibration_error": float(error / len(one.actual)),
+    }
+
+
+def predicted(side: str, examples: Sequence[Example], model: Any, baseline: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """A row a document: what the model says, how sure it is, and what the baseline says."""
+    tokens = model.encode([example.text for example in examples])
+    probabilities = model.probabilities(tokens, lambda batches: progress(batches, f"predicting {side}"))
+    for example, row in zip(examples, probabilities, strict=True):
+        best = int(row.argmax())
+        yield {
+            "id": example.id,
+            "side": side,
+            "label": example.label,
+            "predicted": model.labels[best],
+            "confidence": float(row[best]),
+            "probabilities": row.tolist(),
+            "baseline": baseline[example.id],
+        }
+
+
+def read_side(source: Path, split: Path, side: str) -> list[Example]:
+    """The labelled documents of a split."""
+    found = [one for path in shards(source) for one in shard_examples(path, split / path.name, side)]
+    if not found:
+        raise Fault(f"params.yaml: evaluate.splits: no labelled document is on the {side} side; raise split.{side}")
+    return found
+
+
+def stage(e: Engine, p: Params, source: Path, split: Path, baseline: Path, model: Path, out: Path) -> str:
+    """Predicts the declared splits and scores them beside the baseline."""
+    from stages.core.inference import Classifier
+
+    classifier = Classifier.load(model)
+    linear = {row["id"]: row["predicted"] for row in read_table(baseline / "predictions.parquet").to_pylist()}
+    tied = {row["id"]: row["tied"] for path in shards(split) for row in read_table(path, ["id", "tied"]).to_pylist()}
+    rows = {side: list(predicted(side, read_side(source, split, side), classifier, linear)) for side in p.splits}
+    sides = {side: judged(rows[side], classifier.labels, tied) for side in p.splits}
+    write_table(out / "predictions.parquet", pa.Table.from_pylist([r for side in p.splits for r in rows[side]], SCHEMA))
+    metrics = summary(sides, p)
+    write_json(out / "metrics.json", metrics)
+    last = p.splits[-1]
+    return ", ".join(f"{last} {name} {metrics[last][name]['value']:.3f}" for name in p.metrics)
+
+
+def summary(sides: dict[Split, Judged], p: Params) -> dict[str, Any]:
+    """All that was found, by split; the difference is that of the test split, where it is scored."""
+    found = {side: scores(one, p) for side, one in sides.items()}
+    decisive = "test" if "test" in sides else "validation"
+    return {
+        **{side: found[side]["model"] | probabilistic(one) for side, one in sides.items()},
+        "baseline": {side: found[side]["baseline"] for side in sides},
+        "difference": found[decisive]["difference"],
+        "per_class": {side: per_class(one) for side, one in sides.items()},
+        "calibration": {side: calibration(one) for side, one in sides.items()},
+        "settings": {"resamples": p.resamples, "level": p.level, "seed": p.seed, "bins": BINS, "split": decisive},
+    }
+
+
+if __name__ == "__main__":
+    run(stage)

@@ -1,0 +1,64 @@
+"""Drop what is not worth learning from, by limits on features."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import pyarrow as pa
+from pydantic import Field
+
+from stages.core.faults import Fault
+from stages.core.params import Section
+from stages.core.records import DROPS, read_table, reasons, read_drops, shards, write_table
+from stages.shell.engine import Engine
+from stages.shell.run import run
+
+
+class Limit(Section):
+    """What a feature must be, ends included; `null` is no limit."""
+
+    at_least: float | None
+    at_most: float | None
+
+
+class Params(Section):
+    limits: Annotated[dict[str, Limit], Field()]
+
+
+def reason(row: dict[str, Any], limits: dict[str, Limit]) -> str | None:
+    """The first limit, in the declared order, that the document is outside of."""
+    for name, limit in limits.items():
+        if limit.at_least is not None and row[name] < limit.at_least:
+            return f"{name} under {limit.at_least:g}"
+        if limit.at_most is not None and row[name] > limit.at_most:
+            return f"{name} over {limit.at_most:g}"
+    return None
+
+
+def filter_shard(path: Path, p: Params, out: Path) -> int:
+    """One shard; gives how many documents stay."""
+    table = read_table(path)
+    unknown = sorted(p.limits.keys() - set(table.column_names))
+    if unknown:
+        raise Fault(f"params.yaml: filter.limits.{unknown[0]}: no such feature; there is: {', '.join(table.column_names[1:])}")
+    rows = [{"id": row["id"], "reason": reason(row, p.limits), "of": None} for row in table.to_pylist()]
+    write_table(out / path.name, pa.Table.from_pylist(rows, schema=DROPS))
+    return sum(row["reason"] is None for row in rows)
+
+
+def stage(e: Engine, p: Params, features: Path, out: Path) -> str:
+    """Decides for each document by its figures."""
+    out.mkdir()
+    kept = sum(e.map(filter_shard, shards(features), p, out))
+    counts = reasons(drop for path in shards(out) for drop in read_drops(path))
+    if not kept:
+        raise Fault(f"params.yaml: filter.limits: no document is left ({told(counts)}); loosen the limits")
+    return f"{kept:,} documents kept, {sum(counts.values()):,} dropped{f' ({told(counts)})' if counts else ''}"
+
+
+def told(counts: dict[str, int]) -> str:
+    """Reasons with their counts."""
+    return ", ".join(f"{name}: {count:,}" for name, count in counts.items())
+
+
+if __name__ == "__main__":
+    run(stage)

@@ -1,0 +1,53 @@
+"""Checkpoints of a training run: in the shard cache, keyed by all that counts, whole or not there.
+
+DVC deletes a stage's outputs before it runs, so they can't be kept there.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stages.core.files import writing
+from stages.core.hashing import sha256
+from stages.core.params import Section
+from stages.shell.closure import closure
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The folder of one run's checkpoints; only the last one is kept."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, cache: Path, p: Section, code: Sequence[str], inputs: Sequence[Path]) -> "Checkpoints":
+        """Keyed by code, parameters, versions and the bytes of the inputs: another run never sees these."""
+        import torch
+        import transformers
+
+        parts = [p.model_dump_json(), torch.__version__, transformers.__version__]
+        files = [*closure(*code), *(path for folder in inputs for path in sorted(folder.rglob("*")) if path.is_file())]
+        parts += [sha256(path) for path in files]
+        key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        return cls(cache / "checkpoints" / key[:32])
+
+    def last(self) -> dict[str, Any] | None:
+        """The last state that was saved, or None."""
+        import torch
+
+        path = self.folder / "last.pt"
+        return torch.load(path, weights_only=True) if path.exists() else None
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Takes the place of the one before only when it is wholly written."""
+        import torch
+
+        with writing(self.folder / "last.pt") as beside:
+            torch.save(state, beside)
+
+    def clear(self) -> None:
+        """The run has ended."""
+        shutil.rmtree(self.folder, ignore_errors=True)

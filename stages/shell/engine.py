@@ -1,0 +1,43 @@
+"""Maps a function over shards with whichever engine ENGINE names; the order, and so the bytes, are the shards' own."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from stages.core.faults import Fault
+from stages.shell import plugins
+from stages.shell.cache import cache_root
+from stages.shell.progress import progress
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What a stage is given to do its work with."""
+
+    executor: Executor
+    cache: Path
+
+    def map(self, function: Callable[..., T], items: Sequence[S], *fixed: Any, what: str = "shards") -> list[T]:
+        """`function(item, *fixed)` for each item, results in the order of the items."""
+        futures = [self.executor.submit(partial(function, item, *fixed)) for item in items]
+        return [future.result() for future in progress(futures, what, len(futures))]
+
+
+@contextmanager
+def engine() -> Iterator[Engine]:
+    """The engine that the environment names; `process` where it names none."""
+    name = os.environ.get("ENGINE", "process")
+    try:
+        module = plugins.load("engines", name)
+    except Fault as fault:
+        raise Fault(f"environment: ENGINE={name}: {fault}") from None
+    with module.executor() as executor:
+        yield Engine(executor, cache_root())

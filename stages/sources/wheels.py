@@ -1,0 +1,209 @@
+"""The docstrings inside Python distributions: read with `ast` from pinned wheels, importing and installing nothing."""
+
+import ast
+import difflib
+import inspect
+import re
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+from zipfile import ZipFile
+
+import pyarrow as pa
+from pydantic import Field, field_validator
+
+from stages.core import fetch
+from stages.core.faults import Fault
+from stages.core.params import Section
+from stages.core.records import Reject, Row
+
+ATTRIBUTES = pa.struct(
+    [(name, pa.string()) for name in ("distribution", "module", "qualname", "kind", "summary", "body")]
+)
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class Wheel(Section):
+    name: str
+    version: str
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Params(Section):
+    wheels: tuple[Wheel, ...]
+    platforms: tuple[str, ...]
+    skip: tuple[str, ...]
+    text: Literal["summary", "full"]
+    labels: dict[str, tuple[str, ...]]
+
+    @field_validator("wheels")
+    @classmethod
+    def one_wheel_per_distribution(cls, wheels: tuple[Wheel, ...]) -> tuple[Wheel, ...]:
+        """Keys carry no version, so that an id outlives an upgrade: two versions of one distribution would collide."""
+        twice = [name for name, count in Counter(wheel.name for wheel in wheels).items() if count > 1]
+        if twice:
+            raise ValueError(f"{', '.join(twice)}: named more than once; keep one version of each")
+        return wheels
+
+    @field_validator("labels")
+    @classmethod
+    def one_area_per_pattern(cls, labels: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        areas: dict[str, str] = {}
+        for area, patterns in labels.items():
+            for pattern in patterns:
+                if pattern in areas:
+                    raise ValueError(f"{pattern}: under both {areas[pattern]!r} and {area!r}; keep it under one")
+                areas[pattern] = area
+        return labels
+
+
+class Docstring(NamedTuple):
+    """`owner` is the outermost enclosing class (of a class, itself): what stands together in the source."""
+
+    qualname: str
+    kind: str
+    owner: str | None
+    text: str
+
+
+def parts(p: Params) -> list[str]:
+    return [wheel.name for wheel in p.wheels]
+
+
+def read(p: Params, part: str, cache: Path) -> Iterator[Row | Reject]:
+    """Modules by name, and within a module in the order of the source."""
+    wheel = next(wheel for wheel in p.wheels if wheel.name == part)
+    path = fetch.wheel(wheel.name, wheel.version, wheel.sha256, p.platforms, cache)
+    with ZipFile(path) as archive:
+        modules = modules_of(archive.namelist(), p.skip)
+        refuse_idle_patterns(p.labels, modules, f"{wheel.name} {wheel.version}")
+        for module, name in sorted(modules.items()):
+            yield from passages(archive.read(name), wheel.name, module, label_of(module, p.labels), p.text)
+
+
+def modules_of(names: Iterable[str], skip: tuple[str, ...]) -> dict[str, str]:
+    """Module names and their files. What Python could not import by name (scripts, templates) is no module."""
+    paths = {name: name.removesuffix(".py").split("/") for name in names if name.endswith(".py")}
+    return {
+        ".".join(path[:-1] if path[-1] == "__init__" else path): name
+        for name, path in paths.items()
+        if all(map(str.isidentifier, path)) and not any(fnmatchcase(step, s) for step in path for s in skip)
+    }
+
+
+def covers(pattern: str, module: str) -> bool:
+    """Whether the pattern is a dotted prefix of the module; a step may hold `*`."""
+    steps, path = pattern.split("."), module.split(".")
+    return len(steps) <= len(path) and all(map(fnmatchcase, path, steps))
+
+
+def label_of(module: str, labels: dict[str, tuple[str, ...]]) -> str | None:
+    """The area with the longest pattern that covers the module: more steps first, then more characters."""
+    matches = [
+        (pattern.count("."), len(pattern), area)
+        for area, patterns in labels.items()
+        for pattern in patterns
+        if covers(pattern, module)
+    ]
+    return max(matches)[2] if matches else None
+
+
+def refuse_idle_patterns(labels: dict[str, tuple[str, ...]], modules: Iterable[str], wheel: str) -> None:
+    """A module that moved with a new version, or a typing error, would lose its labels without a word."""
+    tops = {module.split(".")[0] for module in modules}
+    for area, patterns in labels.items():
+        for pattern in patterns:
+            if pattern.split(".")[0] in tops and not any(covers(pattern, module) for module in modules):
+                nearest = ", ".join(difflib.get_close_matches(pattern, sorted(modules), n=3)) or "none"
+                raise Fault(
+                    f"params.yaml: labels: {area}: {pattern}: {wheel} has no such module; "
+                    f"take it out or correct it (nearest: {nearest})"
+                )
+
+
+def passages(
+    source: bytes, distribution: str, module: str, label: str | None, part: Literal["summary", "full"]
+) -> Iterator[Row | Reject]:
+    try:
+        tree = parse(source)
+    except (SyntaxError, ValueError, RecursionError) as error:
+        yield Reject(f"{distribution}:{module}", f"not Python source: {error}")
+        return
+    seen: Counter[str] = Counter()
+    for docstring in docstrings(tree):
+        seen[docstring.qualname] += 1
+        key = f"{distribution}:{module}:{docstring.qualname}:{seen[docstring.qualname]}"
+        yield passage(docstring, key, distribution, module, label, part)
+
+
+def passage(
+    docstring: Docstring, key: str, distribution: str, module: str, label: str | None, part: Literal["summary", "full"]
+) -> Row | Reject:
+    if SURROGATE.search(docstring.text):
+        return Reject(key, "half of a surrogate pair: no text in any encoding")
+    summary, body = split_summary(docstring.text)
+    attributes = {
+        "distribution": distribution,
+        "module": module,
+        "qualname": docstring.qualname,
+        "kind": docstring.kind,
+        "summary": summary,
+        "body": body,
+    }
+    group = docstring.owner and f"{distribution}:{module}:{docstring.owner}"
+    return Row(key, summary if part == "summary" else docstring.text, label, group, attributes)
+
+
+def parse(source: bytes) -> ast.Module:
+    """Other people's invalid escapes are not our warnings."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(source)
+
+
+def split_summary(text: str) -> tuple[str, str]:
+    """The first paragraph on one line, and the rest as it stands."""
+    paragraph, _, body = text.partition("\n\n")
+    return " ".join(paragraph.split()), body.strip()
+
+
+Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def docstrings(tree: ast.Module) -> Iterator[Docstring]:
+    """Of the module and of what is public in it, in the order of the source; a docstring without a letter is none."""
+    found = [Docstring("", "module", None, text_of(tree)), *public(tree, "", None)]
+    return (docstring for docstring in found if any(map(str.isalpha, docstring.text)))
+
+
+def public(node: ast.AST, path: str, owner: str | None) -> Iterator[Docstring]:
+    """Private names and the methods of Python's protocols say little ("Helper.", "Return repr(self)."): left out.
+
+    A private module stays: most libraries define in `_name.py` what they export elsewhere.
+    """
+    for definition in definitions(node):
+        if definition.name.startswith("_"):
+            continue
+        qualname = f"{path}{definition.name}"
+        if isinstance(definition, ast.ClassDef):
+            yield Docstring(qualname, "class", owner or qualname, text_of(definition))
+            yield from public(definition, f"{qualname}.", owner or qualname)
+        else:
+            yield Docstring(qualname, "method" if owner else "function", owner, text_of(definition))
+
+
+def definitions(node: ast.AST) -> Iterator[Definition]:
+    """Those behind `if` and `try` too; those inside functions can't be reached by anybody."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, Definition):
+            yield child
+        elif isinstance(child, ast.If | ast.Try | ast.ExceptHandler | ast.With):
+            yield from definitions(child)
+
+
+def text_of(node: Definition | ast.Module) -> str:
+    """Only a literal counts: f-strings and templates filled in at import are no text yet."""
+    return inspect.cleandoc(ast.get_docstring(node, clean=False) or "")

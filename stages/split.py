@@ -1,0 +1,166 @@
+"""Train / validation / test; near-duplicates and groups never straddle."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import pyarrow as pa
+from pydantic import Field
+
+from stages.core.faults import Fault
+from stages.core.hashing import stable_hash
+from stages.core.params import Count, Section
+from stages.core.records import DROPS, dropped_ids, read_table, shards, side_rows, write_table
+from stages.shell.engine import Engine
+from stages.shell.run import run
+
+PartShare = Annotated[float, Field(gt=0.0, lt=1.0)]
+SCHEMA = pa.schema(
+    [("id", pa.string()), ("side", pa.string()), ("used", pa.bool_()), ("tied", pa.string()), *list(DROPS)[1:]]
+)
+
+
+class Params(Section):
+    validation: PartShare
+    test: PartShare
+    labels: Count
+    seed: int
+
+
+@dataclass(frozen=True)
+class Item:
+    """What split looks at: the document's label, and the keys that tie it to others."""
+
+    id: str
+    label: str | None
+    ties: tuple[str, ...]
+
+
+def groups(items: Sequence[Item]) -> list[list[Item]]:
+    """Documents tied by a common key, directly or through others, in order of arrival."""
+    parent = list(range(len(items)))
+
+    def root(n: int) -> int:
+        while parent[n] != n:
+            parent[n] = parent[parent[n]]
+            n = parent[n]
+        return n
+
+    holder: dict[str, int] = {}
+    for n, item in enumerate(items):
+        for tie in item.ties:
+            a, b = sorted((root(n), root(holder.setdefault(tie, n))))
+            parent[b] = a
+    members: dict[int, list[Item]] = defaultdict(list)
+    for n, item in enumerate(items):
+        members[root(n)].append(item)
+    return list(members.values())
+
+
+def label_of(group: Sequence[Item]) -> str:
+    """The commonest label of a group, the first in the alphabet where equal; nothing for a group without labels."""
+    counts = Counter(item.label for item in group if item.label is not None)
+    return min(counts, key=lambda label: (-counts[label], label)) if counts else ""
+
+
+def sides(tied: Sequence[list[Item]], p: Params) -> dict[str, str]:
+    """Id → side, stratified by label: of each label's groups, in the order of their hashes, the next goes to the side
+    that is furthest behind its share.
+
+    Sizes follow the whole corpus, so a later document may move an older one (a hash alone would not, but gives small
+    classes an uneven share).
+    """
+    shares = {"train": 1.0 - p.validation - p.test, "validation": p.validation, "test": p.test}
+    strata: dict[str, list[list[Item]]] = defaultdict(list)
+    for group in tied:
+        strata[label_of(group)].append(group)
+    side_of: dict[str, str] = {}
+    for label in sorted(strata):
+        filled = dict.fromkeys(shares, 0)
+        # The largest groups first: what is left over can then be evened out by the small ones.
+        for group in sorted(strata[label], key=lambda group: (-size(group), stable_hash(group[0].id, p.seed))):
+            total = sum(filled.values()) + size(group)
+            side = max(shares, key=lambda side: shares[side] * total - filled[side])
+            filled[side] += size(group)
+            side_of |= {item.id: side for item in group}
+    return side_of
+
+
+def size(group: Sequence[Item]) -> int:
+    """Labelled documents; a group without any counts by its documents."""
+    return sum(item.label is not None for item in group) or len(group)
+
+
+def used(train: Iterable[Item], p: Params) -> set[str]:
+    """The labelled training documents within the budget: of each label its share of the budget, at least one."""
+    by_label: dict[str, list[str]] = defaultdict(list)
+    for item in train:
+        if item.label is not None:
+            by_label[item.label].append(item.id)
+    total = sum(map(len, by_label.values()))
+    budget = min(p.labels, total) if p.labels else total
+    if budget < len(by_label):
+        raise Fault(f"params.yaml: split.labels: {budget} are fewer than the {len(by_label)} labels; raise it")
+    chosen: set[str] = set()
+    for label, count in quotas({label: len(ids) for label, ids in by_label.items()}, budget).items():
+        chosen.update(sorted(by_label[label], key=lambda one: stable_hash(one, p.seed))[:count])
+    return chosen
+
+
+def quotas(counts: dict[str, int], budget: int) -> dict[str, int]:
+    """The budget by the labels' shares: one each, the rest by largest remainder (Hamilton's method)."""
+    spare, total = budget - len(counts), sum(counts.values()) - len(counts)
+    exact = {label: spare * (count - 1) / max(total, 1) for label, count in sorted(counts.items())}
+    quota = {label: 1 + int(share) for label, share in exact.items()}
+    for label in sorted(exact, key=lambda label: int(exact[label]) - exact[label])[: budget - sum(quota.values())]:
+        quota[label] += 1
+    return quota
+
+
+def read_items(source: Path, gone: Path, dedup: Path) -> dict[str, list[Item]]:
+    """Shard → what is left after filter, with its ties: the source's group, the cluster of dedup, the cleaned text."""
+    cluster = {row["id"]: row["cluster"] for row in side_rows(dedup, ["id", "cluster"])}
+    items: dict[str, list[Item]] = {}
+    for path in shards(source):
+        out, rows = dropped_ids(gone / path.name), read_table(path, ["id", "text", "label", "group"]).to_pylist()
+        items[path.name] = [
+            Item(row["id"], row["label"], ties(row["group"], cluster[row["id"]], row["text"]))
+            for row in rows
+            if row["id"] not in out
+        ]
+    return items
+
+
+def ties(group: str | None, cluster: str | None, text: str) -> tuple[str, ...]:
+    """The keys that hold a document to one side."""
+    tied = {"group": group, "cluster": cluster, "text": " ".join(text.lower().split())}
+    return tuple(f"{kind} {key}" for kind, key in tied.items() if key is not None)
+
+
+def stage(e: Engine, p: Params, source: Path, gone: Path, dedup: Path, out: Path) -> str:
+    """Gives each document its side and marks the labelled ones that training may use."""
+    out.mkdir()
+    if p.validation + p.test >= 1.0:
+        raise Fault("params.yaml: split: validation and test leave nothing to train; lower them")
+    items = read_items(source, gone, dedup)
+    everything = [item for shard in items.values() for item in shard]
+    tied = groups(everything)
+    first = {item.id: group[0].id for group in tied for item in group}
+    side_of = sides(tied, p)
+    chosen = used([item for item in everything if side_of[item.id] == "train"], p)
+    for name, shard in items.items():
+        rows = [
+            {"id": item.id, "side": side_of[item.id], "used": item.id in chosen, "tied": first[item.id]} for item in shard
+        ]
+        write_table(out / name, pa.Table.from_pylist(rows, schema=SCHEMA))
+    labelled = Counter(side_of[item.id] for item in everything if item.label is not None)
+    return (
+        f"labelled: {labelled['train']:,} train ({len(chosen):,} used), {labelled['validation']:,} validation, "
+        f"{labelled['test']:,} test; {len(everything) - labelled.total():,} without a label"
+    )
+
+
+if __name__ == "__main__":
+    run(stage)

@@ -1,0 +1,186 @@
+"""Docstrings from a real wheel, built here and found in the cache where `fetch` keeps wheels."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import pytest
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+
+from stages.core.faults import Fault
+from stages.core.records import Reject, Row
+from stages.sources import wheels
+
+CASES = Path(__file__).parent.parent / "cases" / "sources"
+
+SHAPES = '''\
+"""Shapes in the plane.
+
+They have an area.
+"""
+import sys
+
+class Circle:
+    """A circle,
+    round.
+
+    It has a radius.
+    """
+
+    def __init__(self):
+        """Never read."""
+
+    @property
+    def radius(self):
+        """Half of the width."""
+
+    @radius.setter
+    def radius(self, value):
+        """Set half of the width."""
+
+    class Arc:
+        """A part of it."""
+
+        def length(self):
+            """How long the arc is."""
+
+if sys.platform == "win32":
+    def draw():
+        """On Windows."""
+else:
+    def draw():
+        """Elsewhere."""
+
+def _helper():
+    """Never read."""
+
+def empty():
+    """ --- """
+
+def outer():
+    f"""Not {sys}."""
+    def inner():
+        """Never read."""
+'''
+
+FILES: dict[str, str | bytes] = {
+    "shapes/plane.py": SHAPES,
+    "shapes/__init__.py": '"""Shapes of all kinds."""\n',
+    "shapes/_solid.py": 'async def volume():\n    r"""The \\space inside."""\n',
+    "shapes/tests/test_plane.py": '"""Tests."""\n',
+    "shapes/old.py": 'print "Python 2"\n',
+    "shapes/latin.py": b'"""Caf\xe9."""\n',
+    "shapes/nul.py": b'"""A"""\0\n',
+    "shapes/half.py": '"""Half of a pair: \\ud800."""\n',
+    "shapes-1.0.data/scripts/run.py": '"""A script."""\n',
+    "shapes/README.txt": "no module",
+}
+
+
+def built(cache: Path, **settings: Any) -> wheels.Params:
+    """Parameters that pin a wheel of FILES, which lies in the cache."""
+    cache.mkdir()
+    with ZipFile(cache / "shapes.whl", "w") as archive:
+        for name, content in FILES.items():
+            archive.writestr(name, content)
+    digest = hashlib.sha256((cache / "shapes.whl").read_bytes()).hexdigest()
+    (cache / "wheels").mkdir()
+    (cache / "shapes.whl").rename(cache / "wheels" / digest)
+    wheel = wheels.Wheel(name="shapes", version="1.0", sha256=digest)
+    declared: dict[str, Any] = {"platforms": (), "skip": ("tests",), "text": "summary", "labels": {}}
+    return wheels.Params(wheels=(wheel,), **(declared | settings))
+
+
+def read(folder: Path, **settings: Any) -> tuple[dict[str, Row], dict[str, str]]:
+    """Rows by key, and reasons by place."""
+    p = built(folder / "cache", **settings)
+    found = [one for part in wheels.parts(p) for one in wheels.read(p, part, folder / "cache")]
+    rows = [one for one in found if isinstance(one, Row)]
+    return {str(row.key): row for row in rows}, {one.place: one.reason for one in found if isinstance(one, Reject)}
+
+
+def test_what_is_public_is_read_in_the_order_of_the_source(tmp_path: Path):
+    rows, _ = read(tmp_path)
+    assert {key: row.text for key, row in rows.items()} == {
+        "shapes:shapes::1": "Shapes of all kinds.",
+        "shapes:shapes._solid:volume:1": "The \\space inside.",
+        "shapes:shapes.plane::1": "Shapes in the plane.",
+        "shapes:shapes.plane:Circle:1": "A circle, round.",
+        "shapes:shapes.plane:Circle.radius:1": "Half of the width.",
+        "shapes:shapes.plane:Circle.radius:2": "Set half of the width.",
+        "shapes:shapes.plane:Circle.Arc:1": "A part of it.",
+        "shapes:shapes.plane:Circle.Arc.length:1": "How long the arc is.",
+        "shapes:shapes.plane:draw:1": "On Windows.",
+        "shapes:shapes.plane:draw:2": "Elsewhere.",
+    }
+    assert list(rows)[:3] == ["shapes:shapes::1", "shapes:shapes._solid:volume:1", "shapes:shapes.plane::1"]
+
+
+def test_a_class_and_all_inside_it_are_one_group(tmp_path: Path):
+    rows, _ = read(tmp_path)
+    groups = {row.attributes["qualname"]: row.group for row in rows.values() if "plane" in str(row.key)}
+    assert groups["Circle"] == groups["Circle.radius"] == groups["Circle.Arc.length"] == "shapes:shapes.plane:Circle"
+    assert groups["draw"] is None
+    assert groups[""] is None
+
+
+def test_attributes_are_what_is_declared(tmp_path: Path):
+    rows, _ = read(tmp_path)
+    circle = rows["shapes:shapes.plane:Circle:1"].attributes
+    assert list(circle) == [field.name for field in wheels.ATTRIBUTES]
+    assert circle["summary"] == "A circle, round."
+    assert circle["body"] == "It has a radius."
+    kinds = {row.attributes["kind"] for row in rows.values()}
+    assert kinds == {"module", "class", "method", "function"}
+
+
+def test_the_whole_docstring_keeps_its_lines(tmp_path: Path):
+    rows, _ = read(tmp_path, text="full")
+    assert rows["shapes:shapes.plane:Circle:1"].text == "A circle,\nround.\n\nIt has a radius."
+
+
+def test_what_is_no_python_is_rejected_with_place_and_reason(tmp_path: Path):
+    _, rejects = read(tmp_path)
+    assert list(rejects) == ["shapes:shapes.half::1", "shapes:shapes.latin", "shapes:shapes.nul", "shapes:shapes.old"]
+    assert rejects["shapes:shapes.half::1"] == "half of a surrogate pair: no text in any encoding"
+    assert rejects["shapes:shapes.old"].startswith("not Python source: Missing parentheses")
+
+
+def test_labels_come_from_the_table(tmp_path: Path):
+    rows, _ = read(tmp_path, labels={"plane": ("shapes.plane",), "other": ("elsewhere.entirely",)})
+    assert rows["shapes:shapes.plane:draw:1"].label == "plane"
+    assert rows["shapes:shapes::1"].label is None
+
+
+@pytest.mark.parametrize("case", YAML(typ="safe").load(CASES / "labels.yaml"), ids=lambda case: case["comment"])
+def test_the_longest_pattern_wins(case: dict[str, str]):
+    table = {
+        "linear algebra": ("numpy.linalg",),
+        "statistics": ("scipy.stats",),
+        "probability": ("scipy.stats._qmc",),
+        "text": ("models.*.tokenization_*",),
+        "networks": ("models.bert", "models.*.modeling_*", "models.auto.tokenization_auto"),
+    }
+    assert wheels.label_of(case["module"], table) == case["area"]
+
+
+def test_a_pattern_that_covers_nothing_is_told(tmp_path: Path):
+    with pytest.raises(Fault) as told:
+        read(tmp_path, labels={"plane": ("shapes.plain",)})
+    assert str(told.value) == (
+        "params.yaml: labels: plane: shapes.plain: shapes 1.0 has no such module; "
+        "take it out or correct it (nearest: shapes.plane, shapes.latin, shapes.old)"
+    )
+
+
+def test_one_pattern_under_two_areas_is_refused(tmp_path: Path):
+    with pytest.raises(ValidationError, match="numpy: under both 'a' and 'b'; keep it under one"):
+        built(tmp_path / "cache", labels={"a": ("numpy",), "b": ("numpy",)})
+
+
+def test_one_distribution_twice_is_refused(tmp_path: Path):
+    wheel = built(tmp_path / "cache").wheels[0]
+    with pytest.raises(ValidationError, match="shapes: named more than once; keep one version of each"):
+        wheels.Params(wheels=(wheel, wheel), platforms=(), skip=(), text="full", labels={})

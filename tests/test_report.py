@@ -1,0 +1,293 @@
+"""The report: counts that add up, an honest first line, tracked files without text."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from stages import report
+from stages.commands import summary
+from stages.core import charts, dag, verdict
+from stages.core.faults import Fault
+from stages.core.files import read_json, write_json
+from stages.core.funnel import Funnel, Step
+from stages.core.records import Document, write_documents, write_table
+
+INPUTS = (
+    *("dvc.yaml", "data/ingest", "data/dedup", "data/clean", "data/filter", "data/split", "data/augment"),
+    *("data/balance", "models/train", "reports/evaluate", "reports/explain"),
+)
+OUTPUTS = ("reports/metrics.json", "reports/figures", "reports/index.html")
+SECRET = "<script>document.title = 'ran'</script> secret"
+SHARD = "000-docs-00000.parquet"
+DAG = """
+stages:
+  ingest: {cmd: x, outs: [data/ingest]}
+  clean: {cmd: x, desc: mend the text, deps: [data/ingest, stages/clean.py], outs: [data/clean]}
+  train: {cmd: x, deps: [data/clean], outs: [{models/train: {cache: false}}]}
+  report: {cmd: x, deps: [data/ingest, data/clean/drops, models/train], metrics: [reports/metrics.json]}
+"""
+
+
+def table(path: Path, rows: list[dict[str, Any]], **columns: pa.DataType) -> None:
+    """A side table."""
+    write_table(path / SHARD, pa.Table.from_pylist(rows, pa.schema(list(columns.items()))))
+
+
+def estimate(value: float) -> dict[str, float]:
+    """With an interval of ±.02."""
+    return {"value": value, "low": value - 0.02, "high": value + 0.02}
+
+
+def evaluation(gap: float, *sides: str) -> dict[str, Any]:
+    """What evaluate writes, where the model is better by `gap`."""
+    classes = {"graphs": 0.75, "plots": 0.5}
+    per_class = {
+        name: {"precision": f1, "recall": f1, "f1": f1, "support": 2, "baseline_f1": f1 - gap}
+        for name, f1 in classes.items()
+    }
+    bins = {"low": 0.5, "high": 0.6, "confidence": 0.55, "accuracy": 0.5, "count": 4}
+    return {
+        **{side: {"macro_f1": estimate(0.6), "accuracy": estimate(0.7), "log_loss": 1.25} for side in sides},
+        "baseline": {side: {"macro_f1": estimate(0.6 - gap), "accuracy": estimate(0.7 - gap)} for side in sides},
+        "difference": {"macro_f1": estimate(gap), "accuracy": estimate(gap)},
+        "per_class": {side: per_class for side in sides},
+        "calibration": {side: [bins] for side in sides},
+        "settings": {"resamples": 100, "level": 0.95, "seed": 1, "split": sides[-1]},
+    }
+
+
+def explanation(text: str) -> dict[str, Any]:
+    """What explain writes about a document."""
+    words = text.split()
+    attributions = {"lime": [0.1] * len(words), "shap": [0.2, *[-0.3] * (len(words) - 1)]}
+    told = {
+        "id": "d1",
+        "side": "test",
+        "label": "graphs",
+        "predicted": "plots",
+        "baseline": "graphs",
+        "confidence": 0.8,
+    }
+    return told | {"words": words, "attributions": attributions}
+
+
+def write_data(root: Path) -> None:
+    """Ten documents: one rejected, one dropped by each of dedup, clean and filter; two of them are trained on."""
+    texts = {"d": pa.string(), "r": pa.string(), "b": pa.bool_()}
+    documents = [
+        Document(f"d{n}", SECRET, None if n == 8 else "graphs" if n % 2 else "plots", "docs", None, None, {"n": 1})
+        for n in range(9)
+    ]
+    write_documents(root / "data/ingest" / SHARD, documents, pa.struct([("n", pa.int64())]))
+    write_json(root / "data/ingest/rejects.json", [{"source": "docs", "place": "a:1", "reason": "not Python"}])
+    reasons = {"id": texts["d"], "reason": texts["r"]}
+    drop = {"d0": "near-duplicate"}
+    table(root / "data/dedup", [{"id": one.id, "reason": drop.get(one.id)} for one in documents], **reasons)
+    write_documents(root / "data/clean" / SHARD, documents[2:], pa.struct([("n", pa.int64())]))
+    table(root / "data/clean/drops", [{"id": "d1", "reason": "empty"}], **reasons, of=texts["d"])
+    drop = {"d2": "too short"}
+    table(root / "data/filter", [{"id": one.id, "reason": drop.get(one.id)} for one in documents[2:]], **reasons)
+    sides = {"d3": "train", "d4": "train", "d5": "train", "d6": "validation", "d7": "test", "d8": "train"}
+    split = [{"id": one, "side": side, "used": one in ("d3", "d4"), "reason": None} for one, side in sides.items()]
+    table(root / "data/split", split, **reasons, side=texts["d"], used=texts["b"])
+    child = documents[3]._replace(id="c3", origin="d3")
+    write_documents(root / "data/augment" / SHARD, [child], pa.struct([("n", pa.int64())]))
+    picks = [{"id": one, "picks": n} for one, n in (("d3", 1), ("d4", 0), ("c3", 2))]
+    table(root / "data/balance", picks, id=texts["d"], picks=pa.int32())
+
+
+def built(root: Path, gap: float = 0.05, sides: tuple[str, ...] = ("validation", "test")) -> Path:
+    """A project in which all stages before report have run."""
+    write_data(root)
+    (root / "dvc.yaml").write_text(DAG, encoding="utf-8")
+    steps = [{"step": n, "loss": 3 / n, "learning_rate": 0.1} for n in range(1, 9)]
+    scores = {"macro_f1": 0.6, "accuracy": 0.7}
+    epochs = [{"epoch": n, "step": 4 * n, "validation_loss": 1.5 / n, "validation": scores} for n in (1, 2)]
+    write_json(root / "models/train/history.json", {"steps": steps, "epochs": epochs, "best_epoch": 2})
+    write_json(root / "reports/evaluate/metrics.json", evaluation(gap, *sides))
+    pairs = [("graphs", "graphs"), ("plots", "graphs"), ("graphs", "graphs"), ("plots", "plots")]
+    rows = [
+        {"id": f"p{n}", "side": side, "label": a, "predicted": b} for side in sides for n, (a, b) in enumerate(pairs)
+    ]
+    write_table(root / "reports/evaluate/predictions.parquet", pa.Table.from_pylist(rows))
+    by = {"comprehensiveness": 0.3, "random": 0.1, "whole": 0.6, "above_random": None}
+    told = {"side": "test", "documents": [explanation(SECRET)], "faithfulness": {"shap": by}}
+    write_json(root / "reports/explain/explanations.json", told)
+    return root
+
+
+def reported(root: Path) -> str:
+    """Runs the stage in a project; gives what the terminal says."""
+    ins, outs = ([root / path for path in paths] for paths in (INPUTS, OUTPUTS))
+    engine: Any = None
+    return report.stage(engine, report.Params(), *ins, *outs)
+
+
+def outputs(root: Path) -> dict[str, bytes]:
+    """All files that the stage writes."""
+    figures = [path for path in sorted((root / "reports/figures").iterdir())]
+    return {path.name: path.read_bytes() for path in (root / OUTPUTS[0], root / OUTPUTS[2], *figures)}
+
+
+def test_metrics_hold_scores_beside_the_baseline_and_the_documents_of_each_stage(tmp_path: Path) -> None:
+    reported(built(tmp_path))
+    told = read_json(tmp_path / "reports/metrics.json")
+    assert told["test"]["macro_f1"] == {"value": 0.6, "low": 0.58, "high": 0.62}
+    assert told["baseline"]["test"]["accuracy"]["value"] == 0.65
+    assert {name: (one["in"], one["out"]) for name, one in told["documents"].items()} == {
+        "ingest": (10, 9),
+        "dedup": (9, 8),
+        "clean": (8, 7),
+        "filter": (7, 6),
+        "split": (6, 6),
+        "budget": (6, 2),
+        "augment": (2, 3),
+        "balance": (3, 2),
+    }
+
+
+def test_the_label_budget_says_what_became_of_the_rest(tmp_path: Path) -> None:
+    reported(built(tmp_path))
+    page = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
+    for reason in ("held out for test", "without a label", "in reserve, beyond the label budget", "made from these"):
+        assert f"1</b> {reason}" in page
+
+
+@pytest.mark.parametrize(
+    ("gap", "begin"),
+    [
+        (0.05, "The model beats the linear baseline: test macro-F1 .600 [.580, .620] against .550 [.530, .570]"),
+        (-0.05, "The model loses to the linear baseline: test macro-F1 .600 [.580, .620] against .650"),
+        (0.01, "The model and the linear baseline do not differ beyond noise: test macro-F1 .600"),
+    ],
+)
+def test_the_first_line_is_honest(gap: float, begin: str, tmp_path: Path) -> None:
+    assert reported(built(tmp_path, gap)).startswith(begin)
+    page = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
+    assert f"<h1>{begin.partition(':')[0]}.</h1>" in page
+
+
+def test_without_test_the_report_is_about_validation(tmp_path: Path) -> None:
+    assert "validation macro-F1" in reported(built(tmp_path, sides=("validation",)))
+    told = read_json(tmp_path / "reports/metrics.json")
+    assert "test" not in told and "test" not in told["baseline"]
+    assert verdict.headline(told)[-1] == "test was not scored: evaluate.splits does not name it"
+
+
+def test_same_bytes_twice(tmp_path: Path) -> None:
+    roots = [tmp_path / "a", tmp_path / "b"]
+    for root in roots:
+        reported(built(root))
+    assert outputs(roots[0]) == outputs(roots[1])
+
+
+def test_tracked_files_hold_no_text(tmp_path: Path) -> None:
+    reported(built(tmp_path))
+    files = outputs(tmp_path)
+    assert sorted(files) == [
+        *("calibration.json", "confusion.csv", "funnel.json", "index.html"),
+        *("loss.json", "metrics.json", "per_class.json", "validation.json"),
+    ]
+    assert not any(b"secret" in content for name, content in files.items() if name != "index.html")
+    assert files["confusion.csv"].decode().splitlines()[1:3] == ["graphs,graphs", "graphs,graphs"]
+
+
+def test_text_of_documents_is_escaped(tmp_path: Path) -> None:
+    reported(built(tmp_path))
+    page = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
+    assert "&lt;script&gt;document.title" in page and "<script" not in page
+    assert "http://" not in page and "https://" not in page
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        ((Step("dedup", 9, 7, {"same text": 1}),), "dedup: 1 documents without a reason"),
+        ((Step("dedup", 9, 8, {"same text": 1}), Step("clean", 7, 7)), "dedup gave 8 documents, clean got 7"),
+    ],
+)
+def test_a_document_that_nobody_accounts_for_is_a_bug(steps: tuple[Step, ...], message: str) -> None:
+    with pytest.raises(RuntimeError, match=message):
+        Funnel(steps, {}).checked()
+
+
+def test_no_explanations(tmp_path: Path) -> None:
+    write_json(
+        built(tmp_path) / "reports/explain/explanations.json", {"side": "test", "documents": [], "faithfulness": {}}
+    )
+    reported(tmp_path)
+    assert "explain.documents" in (tmp_path / "reports/index.html").read_text(encoding="utf-8")
+
+
+def test_arrows_are_left_out_where_a_longer_way_leads(tmp_path: Path) -> None:
+    (tmp_path / "dvc.yaml").write_text(DAG, encoding="utf-8")
+    stages = dag.stages(tmp_path / "dvc.yaml")
+    assert stages[3].after == ("ingest", "clean", "train")
+    assert dag.direct({one.name: one.after for one in stages})["report"] == ["train"]
+    drawing = dag.drawing(stages)
+    assert [node.y for node in drawing.nodes] == [15, 71, 127, 183]
+    assert len(drawing.paths) == 3
+
+
+def test_a_stage_stands_beside_what_is_needed_as_late() -> None:
+    links = {"weights": [], "ingest": [], "clean": ["ingest"], "train": ["clean", "weights"]}
+    assert dag.layers(links) == {"weights": 1, "ingest": 0, "clean": 1, "train": 2}
+
+
+@pytest.mark.parametrize(
+    ("value", "sign", "said"),
+    [
+        (0.5812, False, ".581"),
+        (-0.054, True, "−.054"),
+        (0.0, True, ".000"),
+        (-0.0001, True, ".000"),
+        (1.25, False, "1.250"),
+    ]
+    + [(0.9999, False, "1.000"), (0.031, True, "+.031"), (10.5, False, "10.500"), (None, False, "-")],
+)
+def test_numbers(value: float | None, sign: bool, said: str) -> None:
+    assert verdict.number(value, sign) == said
+
+
+@pytest.mark.parametrize(
+    ("values", "marks"),
+    [
+        ((0.506, 0.598), [".50", ".55", ".60"]),
+        ((-0.077, 0.0), ["−.08", "−.06", "−.04", "−.02", "0"]),
+        ((0.0, 2531.0), ["0", "1,000", "2,000", "3,000"]),
+        ((0.7, 0.7), [".6", ".8"]),
+    ],
+)
+def test_ticks_are_round(values: tuple[float, float], marks: list[str]) -> None:
+    assert [said for _, said in charts.scale(values, 0, 100, 4).marks] == marks
+
+
+def test_a_long_curve_is_thinned_to_means() -> None:
+    rows = [{"step": n, "loss": float(n)} for n in range(1, 6)]
+    assert charts.thinned(rows, 3) == [{"step": 2, "loss": 1.5}, {"step": 4, "loss": 3.5}, {"step": 5, "loss": 5.0}]
+
+
+def test_summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    options: Any = SimpleNamespace()
+    with pytest.raises(Fault, match="make repro"):
+        summary.main(options)
+    reported(built(tmp_path))
+    assert summary.main(options) == 0
+    first, second, page = capsys.readouterr().out.splitlines()
+    assert first.startswith("The model beats") and second.startswith("test accuracy .700")
+    assert page == "page: reports/index.html"
+
+
+def test_summary_of_a_clone_that_has_only_what_git_tracks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    reported(built(tmp_path))
+    summary.PAGE.unlink()
+    options: Any = SimpleNamespace()
+    summary.main(options)
+    assert "page: reports/index.html (not here yet: `dvc pull` fetches it" in capsys.readouterr().out
