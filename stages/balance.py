@@ -62,7 +62,8 @@ def told(factor: dict[str, float], rows: Sequence[dict[str, Any]], p: Params) ->
     picks = sum(row["picks"] for row in rows)
     if not p.power:
         return f"{picks:,} training documents, as they are"
-    return f"{picks:,} picks of {len(rows):,} documents, {p.by} from {min(factor.values()):.2f} to {max(factor.values()):.2f}"
+    least, most = min(factor.values()), max(factor.values())
+    return f"{picks:,} picks of {len(rows):,} documents, {p.by} from {least:.2f} to {most:.2f}"
 
 
 if __name__ == "__main__":

@@ -20,7 +20,9 @@ from stages.shell.progress import progress
 from stages.shell.run import run
 
 NGrams = tuple[Positive, Positive]
-SCHEMA = pa.schema([("id", pa.string()), ("side", pa.string()), ("predicted", pa.string()), ("confidence", pa.float64())])
+SCHEMA = pa.schema(
+    [("id", pa.string()), ("side", pa.string()), ("predicted", pa.string()), ("confidence", pa.float64())]
+)
 
 
 class Params(Section):
@@ -50,16 +52,18 @@ def settings(p: Params) -> list[dict[str, Any]]:
 def classifier(setting: dict[str, Any]) -> Any:
     """One-vs-rest logistic regression by dual coordinate descent (Yu, Huang and Lin 2011; LIBLINEAR).
 
-    The multinomial one by L-BFGS scored no better here and took 20 times as long: a million coefficients for 2,000 texts.
+    The multinomial one by L-BFGS scored no better here and took 20 times as long: a million coefficients, 2,000 texts.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.multiclass import OneVsRestClassifier
 
-    return OneVsRestClassifier(LogisticRegression(**setting, solver="liblinear", dual=True, max_iter=10_000, random_state=0))
+    return OneVsRestClassifier(
+        LogisticRegression(**setting, solver="liblinear", dual=True, max_iter=10_000, random_state=0)
+    )
 
 
 def fitted(train: Sequence[Example], validation: Sequence[Example], p: Params) -> tuple[Any, Any, list[dict[str, Any]]]:
-    """Vectorizer and classifier, fitted on train, with the setting that scores best on validation; and all that was tried."""
+    """Vectorizer, classifier, fitted on train, with the setting that is best on validation; and all that was tried."""
     vectors = vectorizer(p)
     seen, held = vectors.fit_transform([e.text for e in train]), vectors.transform([e.text for e in validation])
     metric, tried, models = plugins.load("metrics", p.metric), [], []
@@ -90,7 +94,7 @@ def predictions(vectors: Any, model: Any, examples: Sequence[Example], side: str
 
 
 def stage(e: Engine, p: Params, source: Path, split: Path, out: Path) -> str:
-    """Fits on train, chooses on validation, predicts validation and test; test is scored by evaluate, where it is asked."""
+    """Fits on train, chooses on validation, predicts validation and test; evaluate scores test, where it is asked."""
     sides = {side: read_examples(source, split, side) for side in ("train", "validation", "test")}
     vectors, model, tried = fitted(sides["train"], sides["validation"], p)
     rows = [row for side in ("validation", "test") for row in predictions(vectors, model, sides[side], side)]

@@ -1,7 +1,8 @@
 """MinHash near-duplicates: keep the first, drop the rest with evidence.
 
-Signatures: Broder (1997), with datasketch's permutations. Candidates share one of `bands` bands of `rows` values (Leskovec,
-Rajaraman and Ullman, Mining of Massive Datasets, ch. 3); each pair is then verified by its exact Jaccard similarity.
+Signatures: Broder (1997), with datasketch's permutations. Candidates share one of `bands` bands of `rows` values
+(Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, ch. 3); each pair is then verified by its exact Jaccard
+similarity.
 """
 
 import hashlib
@@ -167,9 +168,8 @@ def stage(e: Engine, p: Params, source: Path, out: Path) -> str:
     repeats = first_kept(same, found.repeats) | found.repeats
     for path, (shard_ids, _) in read.items():
         write_table(out / path.name, side_table(shard_ids, repeats, found.clusters))
-    return (
-        f"{len(ids) - len(repeats):,} documents kept, {len(same):,} exact and {len(found.repeats):,} near-duplicates dropped"
-    )
+    kept, near = len(ids) - len(repeats), len(found.repeats)
+    return f"{kept:,} documents kept, {len(same):,} exact and {near:,} near-duplicates dropped"
 
 
 def first_kept(same: dict[str, Repeat], near: dict[str, Repeat]) -> dict[str, Repeat]:

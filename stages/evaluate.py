@@ -62,9 +62,11 @@ def judged(rows: Sequence[dict[str, Any]], classes: Sequence[str], tied: dict[st
     """The rows of a split. A label that training never saw stands after the classes: no prediction can be right."""
     labels = [*classes, *sorted({row["label"] for row in rows} - set(classes))]
     place = {label: n for n, label in enumerate(labels)}
-    columns = [np.array([place[row[name]] for row in rows]) for name in ("label", "predicted", "baseline")]
+    actual, model, baseline = (
+        np.array([place[row[name]] for row in rows]) for name in ("label", "predicted", "baseline")
+    )
     groups = np.unique([tied[row["id"]] for row in rows], return_inverse=True)[1]
-    return Judged(labels, *columns, groups, np.array([row["probabilities"] for row in rows], np.float32))
+    return Judged(labels, actual, model, baseline, groups, np.array([row["probabilities"] for row in rows], np.float32))
 
 
 def scores(one: Judged, p: Params) -> dict[str, dict[str, dict[str, float]]]:
@@ -173,7 +175,7 @@ def stage(e: Engine, p: Params, source: Path, split: Path, baseline: Path, model
     return ", ".join(f"{last} {name} {metrics[last][name]['value']:.3f}" for name in p.metrics)
 
 
-def summary(sides: dict[Split, Judged], p: Params) -> dict[str, Any]:
+def summary(sides: dict[str, Judged], p: Params) -> dict[str, Any]:
     """All that was found, by split; the difference is that of the test split, where it is scored."""
     found = {side: scores(one, p) for side, one in sides.items()}
     decisive = "test" if "test" in sides else "validation"

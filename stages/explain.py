@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +52,8 @@ class Params(Section):
 
 @dataclass(frozen=True)
 class Reading:
-    """A document as the model reads it: `words` up to where the tokenizer cuts; the word of each token, -1 for special ones."""
+    """A document as the model reads it: `words` up to where the tokenizer cuts; the word of each token, -1 for special
+    ones."""
 
     words: list[str]
     token_ids: NDArray[np.int64]
@@ -134,13 +135,14 @@ def read(classifier: "Classifier", text: str) -> Reading:
 
 
 def choose(predictions: Sequence[dict[str, Any]], documents: int, seed: int) -> list[dict[str, Any]]:
-    """Half of them confidently wrong (in the surer half of all mistakes), half right; each class in turn.
+    """Half of them wrong (the surer half of all mistakes comes first), half right; each class in turn.
 
-    Within a class a hash of id and seed decides. Where mistakes are too few, right ones fill up, and the other way round.
+    Within a class a hash of id and seed decides. Where mistakes are too few, right ones fill up, and vice versa.
     """
     right = in_turn([row for row in predictions if row["predicted"] == row["label"]], seed)
     mistakes = sorted((row for row in predictions if row["predicted"] != row["label"]), key=surest)
-    wrong = in_turn(mistakes[: (len(mistakes) + 1) // 2], seed)
+    half = (len(mistakes) + 1) // 2
+    wrong = in_turn(mistakes[:half], seed) + in_turn(mistakes[half:], seed)
     number = min(len(wrong), max(documents // 2, documents - len(right)))
     return [*sorted(wrong[:number], key=surest), *sorted(right[: documents - number], key=surest)]
 
@@ -214,7 +216,7 @@ def page(result: dict[str, Any], explainers: Sequence[str]) -> str:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"marked": marked, "leading": leading}
+    cast("dict[str, Any]", environment.filters).update(marked=marked, leading=leading)
     template = environment.from_string(Path(__file__).with_suffix(".html").read_text(encoding="utf-8"))
     removed = ", ".join(f"{share:.0%}" for share in REMOVED)
     return template.render(result, explainers=explainers, removed=removed) + "\n"

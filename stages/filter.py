@@ -1,14 +1,15 @@
 """Drop what is not worth learning from, by limits on features."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import pyarrow as pa
-from pydantic import Field
+from pydantic import field_validator
 
 from stages.core.faults import Fault
+from stages.core.figures import FEATURES
 from stages.core.params import Section
-from stages.core.records import DROPS, read_table, reasons, read_drops, shards, write_table
+from stages.core.records import DROPS, read_drops, read_table, reasons, shards, write_table
 from stages.shell.engine import Engine
 from stages.shell.run import run
 
@@ -21,7 +22,14 @@ class Limit(Section):
 
 
 class Params(Section):
-    limits: Annotated[dict[str, Limit], Field()]
+    limits: dict[str, Limit]
+
+    @field_validator("limits")
+    @classmethod
+    def limits_name_features(cls, limits: dict[str, Limit]) -> dict[str, Limit]:
+        if unknown := [name for name in limits if name not in FEATURES]:
+            raise ValueError(f"no feature {', '.join(unknown)}; there is: {', '.join(FEATURES)}")
+        return limits
 
 
 def reason(row: dict[str, Any], limits: dict[str, Limit]) -> str | None:
@@ -36,11 +44,7 @@ def reason(row: dict[str, Any], limits: dict[str, Limit]) -> str | None:
 
 def filter_shard(path: Path, p: Params, out: Path) -> int:
     """One shard; gives how many documents stay."""
-    table = read_table(path)
-    unknown = sorted(p.limits.keys() - set(table.column_names))
-    if unknown:
-        raise Fault(f"params.yaml: filter.limits.{unknown[0]}: no such feature; there is: {', '.join(table.column_names[1:])}")
-    rows = [{"id": row["id"], "reason": reason(row, p.limits), "of": None} for row in table.to_pylist()]
+    rows = [{"id": row["id"], "reason": reason(row, p.limits), "of": None} for row in read_table(path).to_pylist()]
     write_table(out / path.name, pa.Table.from_pylist(rows, schema=DROPS))
     return sum(row["reason"] is None for row in rows)
 

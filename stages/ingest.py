@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -103,7 +103,9 @@ def told(out: Path, rejects: int, sources: list[str]) -> str:
         raise Fault(f"ingest.sources: {', '.join(sources)}: no documents came; look at data/ingest/rejects.json")
     twice = [one for one, count in Counter(ids).items() if count > 1]
     if twice:
-        raise Fault(f"ingest.sources: {len(twice)} keys came more than once, e.g. id {twice[0]}; the key must be unique")
+        raise Fault(
+            f"ingest.sources: {len(twice)} keys came more than once, e.g. id {twice[0]}; the key must be unique"
+        )
     return f"{len(ids):,} documents from {len(sources)} source{'s' * (len(sources) > 1)}, {rejects:,} rejected"
 
 

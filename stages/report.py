@@ -4,7 +4,7 @@ import csv
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from stages.core import charts, dag, verdict
 from stages.core.files import read_json, write_json, writing
@@ -178,10 +178,10 @@ def page(context: Mapping[str, Any]) -> str:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": verdict.number, "named": verdict.named, "estimate": Estimate.of, "marked": marked}
-    environment.globals |= {"scale": charts.scale, "line": charts.line}
+    filters = cast("dict[str, Any]", environment.filters)
+    filters.update(number=verdict.number, named=verdict.named, estimate=Estimate.of, marked=marked)
     template = environment.from_string(Path(__file__).with_suffix(".html").read_text(encoding="utf-8"))
-    return template.render(context) + "\n"
+    return template.render(context, scale=charts.scale, line=charts.line) + "\n"
 
 
 def stage(

@@ -4,10 +4,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import pyarrow as pa
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from stages.core.faults import Fault
 from stages.core.hashing import stable_hash
@@ -27,6 +27,12 @@ class Params(Section):
     test: PartShare
     labels: Count
     seed: int
+
+    @model_validator(mode="after")
+    def something_is_left_to_train(self) -> Self:
+        if self.validation + self.test >= 1.0:
+            raise ValueError("validation and test leave nothing to train; lower them")
+        return self
 
 
 @dataclass(frozen=True)
@@ -142,8 +148,6 @@ def ties(group: str | None, cluster: str | None, text: str) -> tuple[str, ...]:
 def stage(e: Engine, p: Params, source: Path, gone: Path, dedup: Path, out: Path) -> str:
     """Gives each document its side and marks the labelled ones that training may use."""
     out.mkdir()
-    if p.validation + p.test >= 1.0:
-        raise Fault("params.yaml: split: validation and test leave nothing to train; lower them")
     items = read_items(source, gone, dedup)
     everything = [item for shard in items.values() for item in shard]
     tied = groups(everything)
@@ -152,7 +156,8 @@ def stage(e: Engine, p: Params, source: Path, gone: Path, dedup: Path, out: Path
     chosen = used([item for item in everything if side_of[item.id] == "train"], p)
     for name, shard in items.items():
         rows = [
-            {"id": item.id, "side": side_of[item.id], "used": item.id in chosen, "tied": first[item.id]} for item in shard
+            {"id": item.id, "side": side_of[item.id], "used": item.id in chosen, "tied": first[item.id]}
+            for item in shard
         ]
         write_table(out / name, pa.Table.from_pylist(rows, schema=SCHEMA))
     labelled = Counter(side_of[item.id] for item in everything if item.label is not None)

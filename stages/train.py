@@ -46,6 +46,7 @@ class Params(Section):
     checkpoint_steps: Positive
     seed: int
     model: Annotated[Model, Shared("model")]
+    objective: Annotated[Any, Shared("tasks.${model.task}")]
     shape: Annotated[Any, Shared("architectures.${model.architecture}")]
     max_tokens: Annotated[int, Shared("tokenize.max_tokens")]
     compute: Annotated[Compute, Shared("compute")]
@@ -136,7 +137,8 @@ class Trainer:
         ids, mask = padded([sample.tokens for sample in batch], self.model.config.pad_token_id)
         logits = self.model(input_ids=ids, attention_mask=mask).logits
         targets = torch.tensor([sample.target for sample in batch])
-        loss = self.task.loss(logits, targets, torch.tensor([sample.weight for sample in batch]))
+        weights = torch.tensor([sample.weight for sample in batch])
+        loss = self.task.loss(logits, targets, weights, self.p.objective)
         if not torch.isfinite(loss):
             raise Fault(f"train: the loss is {loss.item()} at step {self.progress.step}; lower train.learning_rate")
         loss.backward()
@@ -150,7 +152,7 @@ class Trainer:
         """The steps of the current epoch that are not done yet."""
         here = batches(self.samples, self.p.batch_size, self.progress.epoch, self.p.seed)
         for batch in here[self.progress.step - self.progress.epoch * self.steps_per_epoch :]:
-            learning_rate = self.schedule.get_last_lr()[0]
+            learning_rate = float(self.schedule.get_last_lr()[0])
             loss = self.step(batch)
             self.progress.step += 1
             self.progress.loss.append(
@@ -162,7 +164,9 @@ class Trainer:
         """Notes the epoch's validation; keeps the weights if they are the best so far."""
         now = self.progress
         now.epoch += 1
-        now.epochs.append({"epoch": now.epoch, "step": now.step, "validation_loss": round(loss, 5), "validation": scores})
+        now.epochs.append(
+            {"epoch": now.epoch, "step": now.step, "validation_loss": round(loss, 5), "validation": scores}
+        )
         if scores[self.p.metric] > now.best:
             now.best, now.best_epoch = scores[self.p.metric], now.epoch
             self.best = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
@@ -181,7 +185,7 @@ class Trainer:
             "model": self.model.state_dict(),
             "best": self.best,
             "optimizer": self.optimizer.state_dict(),
-            "schedule": {"last_epoch": self.schedule.last_epoch, "_last_lr": self.schedule.get_last_lr()},
+            "schedule": self.schedule.state_dict(),
             "random": torch.get_rng_state(),
             "progress": vars(self.progress),
         }
@@ -198,7 +202,9 @@ class Trainer:
         self.progress = Progress(**state["progress"])
 
 
-def validated(model: Any, tokens: Sequence[list[int]], targets: Sequence[int], p: Params) -> tuple[dict[str, float], float]:
+def validated(
+    model: Any, tokens: Sequence[list[int]], targets: Sequence[int], p: Params
+) -> tuple[dict[str, float], float]:
     """Scores and mean cross-entropy on the validation documents."""
     from stages.core.inference import Classifier
 
@@ -208,7 +214,9 @@ def validated(model: Any, tokens: Sequence[list[int]], targets: Sequence[int], p
     actual, labels = np.array(targets), probabilities.shape[1]
     counts = contingency(actual, probabilities.argmax(1), labels)
     loss = -np.log(np.maximum(probabilities[np.arange(len(actual)), actual], 1e-12)).mean()
-    scores = {name: round(float(plugins.load("metrics", name).score(counts)), 5) for name in sorted({p.metric, "accuracy"})}
+    scores = {
+        name: round(float(plugins.load("metrics", name).score(counts)), 5) for name in sorted({p.metric, "accuracy"})
+    }
     return scores, float(loss)
 
 
@@ -279,7 +287,9 @@ def build(p: Params, labels: list[str], weights: Path, tokenized: Path) -> Any:
 
     vocabulary = Tokenizer.from_file(str(tokenized / "tokenizer.json")).get_vocab_size()
     architecture = plugins.load("architectures", p.model.architecture)
-    return architecture.build(p.shape, labels, vocabulary, p.max_tokens, weights if p.model.weights == "pinned" else None)
+    return architecture.build(
+        p.shape, labels, vocabulary, p.max_tokens, weights if p.model.weights == "pinned" else None
+    )
 
 
 def save(trainer: Trainer, tokenized: Path, out: Path) -> None:

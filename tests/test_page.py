@@ -7,7 +7,8 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from test_report import built, reported
+
+from tests.test_report import built, reported
 
 CHROMIUM = shutil.which("chromium")
 SWITCHES = (
@@ -16,7 +17,8 @@ SWITCHES = (
 )
 PHONE = 360
 # A frame, as a window of headless Chromium is never narrower than 500 pixels.
-FRAME = """<!doctype html><body style="margin:0"><iframe src="{page}" width="{width}" height="{height}" style="border:0"></iframe>
+FRAME = """<!doctype html><body style="margin:0">
+<iframe src="{page}" width="{width}" height="{height}" style="border:0"></iframe>
 <script>addEventListener("message", event => {{ document.title = event.data }})</script>"""
 # What is wider than its window, unless a box of its own scrolls it.
 MEASURE = """<script>addEventListener("load", () => {

@@ -53,7 +53,7 @@ def evaluation(gap: float, *sides: str) -> dict[str, Any]:
         **{side: {"macro_f1": estimate(0.6), "accuracy": estimate(0.7), "log_loss": 1.25} for side in sides},
         "baseline": {side: {"macro_f1": estimate(0.6 - gap), "accuracy": estimate(0.7 - gap)} for side in sides},
         "difference": {"macro_f1": estimate(gap), "accuracy": estimate(gap)},
-        "per_class": {side: per_class for side in sides},
+        "per_class": dict.fromkeys(sides, per_class),
         "calibration": {side: [bins] for side in sides},
         "settings": {"resamples": 100, "level": 0.95, "seed": 1, "split": sides[-1]},
     }
@@ -113,7 +113,7 @@ def built(root: Path, gap: float = 0.05, sides: tuple[str, ...] = ("validation",
         {"id": f"p{n}", "side": side, "label": a, "predicted": b} for side in sides for n, (a, b) in enumerate(pairs)
     ]
     write_table(root / "reports/evaluate/predictions.parquet", pa.Table.from_pylist(rows))
-    by = {"comprehensiveness": 0.3, "random": 0.1, "whole": 0.6, "above_random": None}
+    by = {"comprehensiveness": 0.3, "random": 0.1, "best": 0.6, "above_random": None}
     told = {"side": "test", "documents": [explanation(SECRET)], "faithfulness": {"shap": by}}
     write_json(root / "reports/explain/explanations.json", told)
     return root
@@ -128,7 +128,7 @@ def reported(root: Path) -> str:
 
 def outputs(root: Path) -> dict[str, bytes]:
     """All files that the stage writes."""
-    figures = [path for path in sorted((root / "reports/figures").iterdir())]
+    figures = sorted((root / "reports/figures").iterdir())
     return {path.name: path.read_bytes() for path in (root / OUTPUTS[0], root / OUTPUTS[2], *figures)}
 
 
@@ -245,8 +245,11 @@ def test_a_stage_stands_beside_what_is_needed_as_late() -> None:
         (0.0, True, ".000"),
         (-0.0001, True, ".000"),
         (1.25, False, "1.250"),
-    ]
-    + [(0.9999, False, "1.000"), (0.031, True, "+.031"), (10.5, False, "10.500"), (None, False, "-")],
+        (0.9999, False, "1.000"),
+        (0.031, True, "+.031"),
+        (10.5, False, "10.500"),
+        (None, False, "-"),
+    ],
 )
 def test_numbers(value: float | None, sign: bool, said: str) -> None:
     assert verdict.number(value, sign) == said

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -43,13 +43,14 @@ def build(p: Params, labels: list[str], vocabulary: int, max_tokens: int, weight
 
     register()
     names = {"id2label": dict(enumerate(labels)), "label2id": {label: n for n, label in enumerate(labels)}}
-    dropout = {name: p.dropout for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout")}
+    places = ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout")
+    dropout: dict[str, Any] = dict.fromkeys(places, p.dropout)
     if weights:
         config = MeanPooledBertConfig.from_pretrained(weights, **names, **dropout)
         return MeanPooledBertForSequenceClassification.from_pretrained(
             weights, config=config, use_safetensors=True, local_files_only=True
         )
-    assert p.sizes, "faults() has seen to it"
+    assert p.sizes, "faults() has seen to it"  # noqa: S101
     config = MeanPooledBertConfig(
         vocab_size=vocabulary,
         hidden_size=p.sizes.width,

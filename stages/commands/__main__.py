@@ -13,7 +13,10 @@ from stages.core.faults import Fault
 def verbs() -> dict[str, str]:
     """Verb → what it does, from the first line of its file; nothing is imported for it."""
     files = sorted(path for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
-    return {path.stem: (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n")[0] for path in files}
+    return {
+        path.stem: (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n")[0]
+        for path in files
+    }
 
 
 def main() -> None:

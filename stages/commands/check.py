@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from stages.core.faults import Fault
+from stages.shell.engine import chosen
 from stages.shell.params import FILE, check, read, told
 
 
@@ -17,5 +18,6 @@ def main(options: argparse.Namespace) -> int:
     faults = check(read(options.file)).faults
     if faults:
         raise Fault(told(faults, options.file))
+    chosen()
     print(f"{options.file}: all sections, plug-ins and combinations are right")
     return 0

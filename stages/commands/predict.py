@@ -20,7 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> int:
-    """Prints the likeliest labels of a text; or the file as CSV on standard output, with `predicted` and `confidence`."""
+    """Prints the likeliest labels of a text; or the file as CSV, with `predicted` and `confidence`."""
     if not MODEL.exists():
         raise Fault(f"{MODEL}: no model is built; `make repro` builds it")
     if options.what.endswith(".csv"):
@@ -64,7 +64,9 @@ def read_rows(path: Path, column: str) -> list[dict[str, str]]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             if column not in (reader.fieldnames or ()):
-                raise Fault(f"{path}: no column {column!r}; there is: {', '.join(reader.fieldnames or ())}; --column names it")
+                raise Fault(
+                    f"{path}: no column {column!r}; there is: {', '.join(reader.fieldnames or ())}; --column names it"
+                )
             return list(reader)
     except (OSError, UnicodeDecodeError) as error:
         raise Fault(f"{path}: can't be read: {error}") from error

@@ -1,4 +1,4 @@
-"""`reprolm summary`: what the last run came to, in a few lines."""
+"""Tell the headline numbers against the linear baseline, and where the report is."""
 
 import argparse
 from pathlib import Path
@@ -7,7 +7,6 @@ from stages.core.faults import Fault
 from stages.core.files import read_json
 from stages.core.verdict import headline
 
-HELP = "tell the headline numbers against the linear baseline, and where the report is"
 METRICS, PAGE = Path("reports/metrics.json"), Path("reports/index.html")
 
 

@@ -22,7 +22,9 @@ def read_examples(source: Path, split: Path, side: str) -> list[Example]:
 
 def shard_examples(path: Path, split: Path, side: str) -> list[Example]:
     """The labelled documents of a side in one shard."""
-    chosen = {row["id"] for row in read_table(split).to_pylist() if row["side"] == side and (row["used"] or side != "train")}
+    chosen = {
+        row["id"] for row in read_table(split).to_pylist() if row["side"] == side and (row["used"] or side != "train")
+    }
     rows = read_table(path, list(Example._fields)).to_pylist()
     return [Example(**row) for row in rows if row["id"] in chosen and row["label"] is not None]
 

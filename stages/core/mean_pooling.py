@@ -38,7 +38,7 @@ class MeanPooledBertForSequenceClassification(BertPreTrainedModel):
         labels: Tensor | None = None,
         **_: Any,
     ) -> SequenceClassifierOutput:
-        """`input_ids`, `attention_mask`: (batch, tokens). Gives logits (batch, labels), and the loss where labels are."""
+        """`input_ids`, `attention_mask`: (batch, tokens). Gives logits (batch, labels); the loss, given labels."""
         hidden = self.bert(
             input_ids=input_ids,
             attention_mask=attention_mask,
@@ -66,5 +66,3 @@ def register() -> None:
     AutoModelForSequenceClassification.register(
         MeanPooledBertConfig, MeanPooledBertForSequenceClassification, exist_ok=True
     )
-
-

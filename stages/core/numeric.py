@@ -34,7 +34,11 @@ CAPABILITY = {
     "native": {},
 }
 FLAG = {"avx2": "avx2", "avx512": "avx512f", "native": ""}
+CPUINFO = Path("/proc/cpuinfo")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+# Threads that wait shall sleep: spinning changes no bit and wastes the cores that others share.
+WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0", "MKL_DYNAMIC": "FALSE"}
 
 
 class Compute(Section):
@@ -46,23 +50,24 @@ class Compute(Section):
 
 def environment(compute: Compute) -> dict[str, str]:
     """The variables that make `compute` true, by name."""
-    return {name: str(compute.threads) for name in THREADS} | {"MKL_DYNAMIC": "FALSE"} | CAPABILITY[compute.cpu]
+    return {name: str(compute.threads) for name in THREADS} | WAITING | CAPABILITY[compute.cpu]
 
 
-def supported(flag: str, cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+def supported(flag: str, cpuinfo: Path = CPUINFO) -> bool:
     """Whether this CPU says it has the instructions; where nothing says so (not Linux), they are taken to be there."""
-    return not flag or not cpuinfo.exists() or f" {flag} " in f"{cpuinfo.read_text().replace(chr(10), ' ')} "
+    return not flag or not cpuinfo.exists() or flag in cpuinfo.read_text().split()
 
 
-def declare(compute: Compute) -> None:
+def declare(compute: Compute, cpuinfo: Path = CPUINFO) -> None:
     """Go on under the declared environment: at once where it stands already, else by starting this process again."""
     wanted = environment(compute)
     if all(os.environ.get(name) == value for name, value in wanted.items()):
         return
-    if not supported(FLAG[compute.cpu]):
+    if not supported(FLAG[compute.cpu], cpuinfo):
+        other = "avx2, or native" if compute.cpu == "avx512" else "native"
         raise Fault(
             f"params.yaml: compute.cpu: {compute.cpu}: this CPU does not have these instructions; "
-            "set avx2, or native (then the same bytes come from CPUs of the same type only)"
+            f"set {other} (with native the same bytes come from CPUs of the same type only)"
         )
     sys.stdout.flush()
     os.execve(sys.executable, sys.orig_argv, os.environ | wanted)

@@ -14,7 +14,7 @@ Rate = Annotated[float, Field(gt=0.0)]
 class Section(BaseModel):
     """Base of every `Params`: all keys must be there, no others, each of exactly its type."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)

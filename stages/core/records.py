@@ -80,7 +80,8 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     try:
         return pq.read_table(path, columns=columns, use_threads=False)
     except (OSError, pa.ArrowInvalid) as error:
-        raise Fault(f"{path}: not a whole Parquet file ({error}); delete it and run `dvc repro` again") from error
+        said = " ".join(str(error).split())
+        raise Fault(f"{path}: not a whole Parquet file ({said}); delete it and run `dvc repro` again") from error
 
 
 def write_documents(path: Path, documents: Iterable[Document], attributes: pa.DataType) -> None:

@@ -77,7 +77,8 @@ def compared(metrics: Mapping[str, Any], metric: str) -> str:
     """`macro-F1 .581 [.560, .602] against .527 [.505, .549], difference +.054 [+.031, +.077]`"""
     side = scored(metrics)
     model, baseline = (Estimate.of(one[side][metric]).said() for one in (metrics, metrics["baseline"]))
-    return f"{named(metric)} {model} against {baseline}, difference {Estimate.of(metrics['difference'][metric]).said(True)}"
+    difference = Estimate.of(metrics["difference"][metric]).said(True)
+    return f"{named(metric)} {model} against {baseline}, difference {difference}"
 
 
 def headline(metrics: Mapping[str, Any]) -> list[str]:

@@ -1,6 +1,6 @@
 """One shard after the other, in this process: the reference that every other engine must equal."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +19,6 @@ class Serial(Executor):
 
 
 @contextmanager
-def executor() -> Iterator[Executor]:
+def executor() -> Generator[Executor]:
     """The engine, for the time of a stage."""
     yield Serial()

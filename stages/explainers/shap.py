@@ -42,7 +42,7 @@ def explain(value: Value, words: int, p: Params, seed: int) -> list[float]:
         return [float(one) for one in value(np.ones((1, words), bool)) - value(np.zeros((1, words), bool))][:words]
     np.random.seed(seed % 2**32)  # shap breaks ties of its queue with numpy's global generator
     explainer = shap.PartitionExplainer(value, Presence(words))
-    told = explainer(
+    told: Any = explainer(
         np.ones((1, words), bool),
         max_evals=p.evaluations,
         batch_size=BATCH,

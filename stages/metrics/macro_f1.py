@@ -1,6 +1,6 @@
 """Macro-F1: the mean of the labels' F1, each label as important as any other.
 
-F1 = 2·TP / (2·TP + FP + FN) (van Rijsbergen 1979), averaged over the labels that occur among the actual or the predicted.
+F1 = 2·TP / (2·TP + FP + FN) (van Rijsbergen 1979), averaged over the labels that are actual or predicted somewhere.
 """
 
 import numpy as np

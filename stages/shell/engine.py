@@ -1,12 +1,13 @@
 """Maps a function over shards with whichever engine ENGINE names; the order, and so the bytes, are the shards' own."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
 from stages.core.faults import Fault
@@ -31,13 +32,17 @@ class Engine:
         return [future.result() for future in progress(futures, what, len(futures))]
 
 
-@contextmanager
-def engine() -> Iterator[Engine]:
-    """The engine that the environment names; `process` where it names none."""
+def chosen() -> ModuleType:
+    """The plug-in that the environment names; `process` where it names none."""
     name = os.environ.get("ENGINE", "process")
     try:
-        module = plugins.load("engines", name)
+        return plugins.load("engines", name)
     except Fault as fault:
         raise Fault(f"environment: ENGINE={name}: {fault}") from None
-    with module.executor() as executor:
+
+
+@contextmanager
+def engine() -> Generator[Engine]:
+    """The engine, for the time of a stage."""
+    with chosen().executor() as executor:
         yield Engine(executor, cache_root())

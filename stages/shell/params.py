@@ -1,10 +1,12 @@
 """params.yaml as typed values: every fault told at once, with its path and what was probably meant."""
 
+import difflib
 import importlib
 import typing
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from reprlib import repr as shortened
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -13,10 +15,13 @@ from pydantic.fields import FieldInfo
 
 from stages.core.faults import Fault
 from stages.core.numeric import Compute
-from stages.core.params import Model, Plugin, Section, Shared, Source
+from stages.core.params import Model, Plugin, Section, Shared
 from stages.shell import plugins
 
 FILE = Path("params.yaml")
+COMMON: dict[str, type[Section]] = {"model": Model, "compute": Compute}
+# A source's parameters stand in its entry of ingest.sources; an engine has none, as it may not change a byte.
+WITHOUT_SECTION = {"sources", "engines"}
 S = TypeVar("S", bound=Section)
 
 
@@ -30,6 +35,11 @@ def stage_module(name: str) -> ModuleType:
     return importlib.import_module(f"stages.{name}")
 
 
+def plugin_sections() -> list[str]:
+    """The plug-in folders that may have a section."""
+    return [folder for folder in plugins.folders() if folder not in WITHOUT_SECTION]
+
+
 def read(path: Path = FILE) -> dict[str, Any]:
     """The tree of params.yaml, read with DVC's own reader (YAML 1.2: `1e-3` is a number); its lists as tuples."""
     from ruamel.yaml import YAML, YAMLError
@@ -38,11 +48,17 @@ def read(path: Path = FILE) -> dict[str, Any]:
         tree = YAML(typ="safe").load(path)
     except FileNotFoundError:
         raise Fault(f"{path}: not found; run in the folder of the project") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise Fault(f"{path}: not YAML: {error}") from None
+    except YAMLError as error:
+        raise Fault(f"{path}: not YAML: {located(error)}") from None
     if not isinstance(tree, dict):
         raise Fault(f"{path}: has no sections; `git checkout {path}` brings the committed ones back")
     return frozen(tree)
+
+
+def located(error: Exception) -> str:
+    """What the parser says, and where; without the advice of some parsers how not to be told."""
+    mark = getattr(error, "problem_mark", None)
+    return f"line {mark.line + 1}: {getattr(error, 'problem', '')}" if mark else str(error).partition("\n")[0]
 
 
 def frozen(value: Any) -> Any:
@@ -54,130 +70,159 @@ def frozen(value: Any) -> Any:
 
 @dataclass
 class Checked:
-    """What a params tree means, and all that is wrong with it."""
+    """What a params tree means, section by section, and all that is wrong with it."""
 
     tree: dict[str, Any]
     values: dict[str, Any] = field(default_factory=dict[str, Any])
     faults: list[str] = field(default_factory=list[str])
 
-    def validate(self, kind: type[S], raw: Any, place: str, told: Collection[str] = ()) -> S | None:
-        """`raw` as a `kind`; what is wrong with it goes to the faults, less the keys that were `told` elsewhere."""
-        try:
-            return kind.model_validate(raw)
-        except ValidationError as error:
-            mine = [one for one in error.errors() if not one["loc"] or one["loc"][0] not in told]
-            self.faults += [explained(place, one, kind) for one in mine]
+    def section(self, name: str) -> Any:
+        """The value of a section, made when it is first asked for: typed parameters, or plug-in → typed parameters;
+        None where it is wrong."""
+        if name not in self.values:
+            self.values[name] = None
+            self.values[name] = self.made(name)
+        return self.values[name]
+
+    def made(self, name: str) -> Any:
+        """See `section`."""
+        if name in plugin_sections():
+            return self.of_plugins(name, self.tree.get(name, {}))
+        if name not in self.tree:
+            self.faults.append(f"{name}: missing section")
             return None
+        return (
+            self.typed(COMMON[name], self.tree[name], name) if name in COMMON else self.of_stage(name, self.tree[name])
+        )
+
+    def of_stage(self, stage: str, raw: Any) -> Section | None:
+        """A stage's `Params`, from its own section and from what it shares with others."""
+        kind = stage_module(stage).Params
+        elsewhere = shared_fields(kind)
+        if isinstance(raw, dict):
+            self.faults += [
+                f"{stage}.{name}: unknown here; it is {elsewhere[name]}" for name in raw if name in elsewhere
+            ]
+            raw = raw | {name: self.shared(path) for name, path in elsewhere.items()}
+            if isinstance(entries := raw.get("sources"), tuple):
+                raw["sources"] = tuple(self.source(one, f"{stage}.sources[{n}]") for n, one in enumerate(entries))
+        return self.typed(kind, raw, stage)
+
+    def of_plugins(self, folder: str, raw: Any) -> dict[str, Section | None]:
+        """The parameters of a folder's plug-ins by name; those that have none need no section."""
+        if not isinstance(raw, dict):
+            self.faults.append(f"{folder}: names with their parameters are wanted, not {shortened(raw)}")
+            return dict.fromkeys(plugins.names(folder))
+        values = {name: self.plugin(folder, name, one, f"{folder}.{name}") for name, one in raw.items()}
+        bare = [name for name in plugins.names(folder) if not plugin_params(folder, name).model_fields]
+        return {name: Section() for name in bare} | values
 
     def plugin(self, folder: str, name: str, raw: Any, place: str) -> Section | None:
         """The typed parameters of a plug-in."""
         try:
-            return self.validate(getattr(plugins.load(folder, name), "Params", Section), raw, place)
+            kind = plugin_params(folder, name)
         except Fault as fault:
             self.faults.append(f"{place}: {fault}")
             return None
+        return self.typed(kind, raw, place)
+
+    def source(self, raw: Any, place: str) -> Any:
+        """An entry of `ingest.sources`: the keys besides name and kind are the plug-in's."""
+        if not isinstance(raw, dict):
+            return raw
+        named = {key: one for key, one in raw.items() if key in ("name", "kind")}
+        kind, rest = raw.get("kind"), {key: one for key, one in raw.items() if key not in named}
+        if not isinstance(kind, str):
+            return named | {"params": None}
+        return named | {"params": self.plugin("sources", kind, rest, place)}
+
+    def shared(self, path: str) -> Any:
+        """The value of a shared path such as `model.task` or `architectures.${model.architecture}`."""
+        model = self.section("model")
+        for key in Model.model_fields:
+            path = path.replace(f"${{model.{key}}}", str(getattr(model, key, None)))
+        section, _, key = path.partition(".")
+        value = self.section(section)
+        if not key or value is None:
+            return value
+        return value.get(key) if isinstance(value, dict) else getattr(value, key)
+
+    def typed(self, kind: type[S], raw: Any, place: str) -> S | None:
+        """`raw` as a `kind`; what is wrong with it goes to the faults, less what is shared and told elsewhere."""
+        elsewhere, before = shared_fields(kind), len(self.faults)
+        try:
+            value = kind.model_validate(raw)
+        except ValidationError as error:
+            self.faults += [explained(place, one, kind) for one in error.errors() if not echo(one, elsewhere)]
+            value = None
+        self.faults += self.chosen_faults(kind, raw, place)
+        return value if len(self.faults) == before else None
+
+    def chosen_faults(self, kind: type[Section], raw: Any, place: str) -> Iterator[str]:
+        """Names of plug-ins that there are not, or whose own section is missing."""
+        for name, info in kind.model_fields.items():
+            mark, shared = metadata(info, Plugin), metadata(info, Shared)
+            if mark is None or shared or not isinstance(raw, dict):
+                continue
+            for one in names_in(raw.get(name)):
+                if one not in plugins.names(mark.folder):
+                    yield f"{place}.{name}: {plugins.unknown(mark.folder, one)}"
+                elif one not in self.section(mark.folder):
+                    yield f"{mark.folder}.{one}: missing section, as {place}.{name} names it"
+
+
+def plugin_params(folder: str, name: str) -> type[Section]:
+    """The `Params` of a plug-in; one without any has no choices."""
+    return getattr(plugins.load(folder, name), "Params", Section)
+
+
+def echo(error: Any, elsewhere: Collection[str]) -> bool:
+    """Whether an error is told elsewhere: in a shared section; or it is of a list that is too short without its faulty
+    entries, as pydantic counts."""
+    too_short = error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]
+    return too_short or bool(error["loc"] and error["loc"][0] in elsewhere)
 
 
 def explained(place: str, error: Any, kind: type[Section]) -> str:
     """One pydantic error as a sentence: path, value, and the nearest known key for one that is not known."""
-    path = ".".join([place, *(str(step) for step in error["loc"])])
-    if error["type"] == "missing":
-        return f"{path}: missing"
-    if error["type"] == "extra_forbidden":
-        return f"{path}: unknown{did_you_mean(str(error['loc'][-1]), owner(kind, error['loc'][:-1]).model_fields)}"
-    if error["type"] == "value_error":
-        return f"{path}: {error['ctx']['error']}"
-    return f"{path}: {error['msg'][0].lower()}{error['msg'][1:]}, not {error['input']!r}"
+    *outer, last = error["loc"] or ("",)
+    path = place + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error["loc"])
+    match error["type"]:
+        case "missing":
+            return f"{path}: missing"
+        case "extra_forbidden":
+            return f"{path}: unknown{did_you_mean(str(last), owner(kind, outer).model_fields)}"
+        case "value_error":
+            return f"{path}: {error['ctx']['error']}"
+        case "model_type":
+            return f"{path}: keys with values are wanted, not {shortened(error['input'])}"
+        case _:
+            return f"{path}: {error['msg'][0].lower()}{error['msg'][1:]}, not {shortened(error['input'])}"
 
 
-def owner(kind: Any, location: tuple[Any, ...]) -> type[Section]:
+def owner(kind: Any, location: Iterable[int | str]) -> type[Section]:
     """The section class in which a location inside `kind` stands."""
     for step in location:
         if isinstance(step, str) and step in getattr(kind, "model_fields", {}):
             kind = kind.model_fields[step].annotation
-        kind = next((one for one in (kind, *typing.get_args(kind)) if isinstance(one, type) and issubclass(one, Section)), kind)
-    return kind if isinstance(kind, type) and issubclass(kind, Section) else Section
+        kind = next((one for one in (kind, *typing.get_args(kind)) if is_section(one)), kind)
+    return kind if is_section(kind) else Section
 
 
-def did_you_mean(word: str, known: Any) -> str:
+def is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Section)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The nearest names, as the end of a sentence."""
-    close = plugins.nearest(word, known)[:2]
+    close = difflib.get_close_matches(word, known, n=2)
     return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
-def check(tree: dict[str, Any]) -> Checked:
-    """All sections, all plug-ins and their combinations; no data is needed."""
-    checked = Checked(tree)
-    sections: dict[str, type[Section]] = {"model": Model, "compute": Compute}
-    known = [*sections, *stage_names(), *plugins.folders()]
-    for name in tree:
-        if name not in known:
-            checked.faults.append(f"{name}: unknown section{did_you_mean(name, known)}")
-    for name, kind in sections.items():
-        checked.values[name] = checked.validate(kind, tree.get(name, {}), name)
-    for folder in plugins.folders():
-        checked.values[folder] = plugin_section(checked, folder)
-    checked.faults += chosen_faults(Model, tree.get("model", {}), "model", checked)
-    for name in stage_names():
-        checked.values[name] = stage_section(checked, name)
-    if not checked.faults:
-        checked.faults += combinations(checked.values)
-    return checked
-
-
-def plugin_section(checked: Checked, folder: str) -> dict[str, Any]:
-    """The plug-ins' own sections of a folder: name → typed parameters; those without parameters need no section."""
-    raw = checked.tree.get(folder, {})
-    if not isinstance(raw, dict):
-        checked.faults.append(f"{folder}: a mapping from plug-ins to their parameters is wanted, not {raw!r}")
-        return {}
-    values = {name: checked.plugin(folder, name, one, f"{folder}.{name}") for name, one in raw.items()}
-    bare = {name: Section() for name in plugins.names(folder) if name not in raw and bare_plugin(folder, name)}
-    return bare | values
-
-
-def bare_plugin(folder: str, name: str) -> bool:
-    """Whether a plug-in has no parameters, and so no section."""
-    return not getattr(plugins.load(folder, name), "Params", Section).model_fields
-
-
-def stage_section(checked: Checked, stage: str) -> Section | None:
-    """A stage's `Params`, from its own section and from what it shares with others."""
-    kind = stage_module(stage).Params
-    raw, elsewhere = checked.tree.get(stage, {}), shared_fields(kind)
-    if not isinstance(raw, dict):
-        checked.faults.append(f"{stage}: a mapping from keys to values is wanted, not {raw!r}")
-        return None
-    checked.faults += [f"{stage}.{name}: unknown; it stands in {elsewhere[name]}" for name in raw if name in elsewhere]
-    if stage == "ingest" and isinstance(raw.get("sources"), tuple):
-        entries = [source(checked, one, f"ingest.sources[{n}]") for n, one in enumerate(raw["sources"])]
-        raw = raw | {"sources": tuple(one for one in entries if one)}
-    checked.faults += chosen_faults(kind, raw, stage, checked)
-    values = raw | {name: shared(checked, path) for name, path in elsewhere.items()}
-    return checked.validate(kind, values, stage, told=set(elsewhere))
-
-
-def source(checked: Checked, raw: Any, place: str) -> Source | None:
-    """An entry of `ingest.sources`: the keys besides name and kind are the plug-in's."""
-    if not isinstance(raw, dict):
-        checked.faults.append(f"{place}: name, kind and the source's own keys are wanted, not {raw!r}")
-        return None
-    rest = {key: one for key, one in raw.items() if key not in ("name", "kind")}
-    params = checked.plugin("sources", str(raw.get("kind")), rest, place)
-    named = {key: one for key, one in raw.items() if key in ("name", "kind")}
-    return checked.validate(Source, named | {"params": params}, place)
-
-
-def shared(checked: Checked, path: str) -> Any:
-    """The value of a shared path such as `model.task` or `architectures.${model.architecture}`."""
-    model = checked.values.get("model")
-    for key in Model.model_fields:
-        path = path.replace(f"${{model.{key}}}", str(getattr(model, key, None)))
-    section, _, rest = path.partition(".")
-    value = checked.values.get(section)
-    if not rest or value is None:
-        return value
-    return value.get(rest) if isinstance(value, dict) else getattr(value, rest)
+def names_in(value: Any) -> tuple[str, ...]:
+    """The plug-ins that a value names: one, or several; whether it is of the right type is told elsewhere."""
+    several = value if isinstance(value, tuple) else (value,)
+    return tuple(one for one in several if isinstance(one, str))
 
 
 def metadata(info: FieldInfo, kind: type[Any]) -> Any:
@@ -191,31 +236,42 @@ def shared_fields(kind: type[Section]) -> dict[str, str]:
     return {name: mark.path for name, mark in marks.items() if mark}
 
 
-def chosen_faults(kind: type[Section], raw: dict[str, Any], place: str, checked: Checked) -> Iterator[str]:
-    """Names of plug-ins that there are not, or whose own section is missing."""
-    for name, info in kind.model_fields.items():
-        mark, value = metadata(info, Plugin), raw.get(name)
-        if mark is None or value is None or name in shared_fields(kind):
-            continue
-        for one in (value,) if isinstance(value, str) else value:
-            if one not in plugins.names(mark.folder):
-                close = ", ".join(plugins.nearest(str(one), plugins.names(mark.folder)))
-                yield f"{place}.{name}: no {one!r} in stages/{mark.folder}; there is: {close}"
-            elif one not in checked.values.get(mark.folder, {}):
-                yield f"{mark.folder}.{one}: missing section, as {place}.{name} names it"
+def check(tree: dict[str, Any]) -> Checked:
+    """All sections, all plug-ins and their combinations; no data is needed."""
+    checked = Checked(tree)
+    known = [*COMMON, *stage_names(), *plugin_sections()]
+    for name in [*tree, *(name for name in known if name not in tree)]:
+        if name in known:
+            checked.section(name)
+        else:
+            checked.faults.append(f"{name}: unknown section{did_you_mean(name, known)}")
+    checked.faults += [*architecture_faults(checked.values), *split_faults(checked.values)]
+    return checked
 
 
-def combinations(values: dict[str, Any]) -> Iterator[str]:
-    """What is right on its own and impossible together."""
-    model: Model = values["model"]
+def architecture_faults(values: dict[str, Any]) -> Iterator[str]:
+    """A task that the architecture can't do; parameters that do not go with the shared choices."""
+    model: Model | None = values["model"]
+    if model is None:
+        return
     architecture = plugins.load("architectures", model.architecture)
     if model.task not in architecture.TASKS:
-        pairs = [name for name in plugins.names("architectures") if model.task in plugins.load("architectures", name).TASKS]
+        able = [
+            name for name in plugins.names("architectures") if model.task in plugins.load("architectures", name).TASKS
+        ]
         yield (
-            f"model: architecture {model.architecture} can't do task {model.task}; "
-            f"it can do {', '.join(architecture.TASKS)}; {model.task} goes with {', '.join(pairs) or 'none'}"
+            f"model: architecture {model.architecture} can't do task {model.task}; it can do "
+            f"{', '.join(architecture.TASKS)}; {model.task} goes with {', '.join(able) or 'none'}"
         )
-    yield from architecture.faults(model, values["architectures"][model.architecture])
+    if p := values["architectures"][model.architecture]:
+        yield from architecture.faults(model, p)
+
+
+def split_faults(values: dict[str, Any]) -> Iterator[str]:
+    """A side whose predictions are to be explained, but not made."""
+    explain, evaluate = values["explain"], values["evaluate"]
+    if explain and evaluate and explain.documents and explain.explainers and explain.side not in evaluate.splits:
+        yield f"explain.side: {explain.side} is not evaluated; add it to evaluate.splits, or name another side"
 
 
 def settings(stage: str, path: Path = FILE) -> Any:

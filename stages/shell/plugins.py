@@ -29,8 +29,13 @@ def nearest(word: str, known: Iterable[str]) -> list[str]:
     return sorted(known, key=lambda name: (-difflib.SequenceMatcher(None, word, name).ratio(), name))
 
 
+def unknown(folder: str, name: str) -> str:
+    """What to say of a plug-in that there is not."""
+    return f"no {name!r} in stages/{folder}; there is: {', '.join(nearest(name, names(folder)))}"
+
+
 def load(folder: str, name: str) -> ModuleType:
     """The module `stages/<folder>/<name>.py`."""
     if name not in names(folder):
-        raise Fault(f"no {name!r} in stages/{folder}; there is: {', '.join(nearest(name, names(folder)))}")
+        raise Fault(unknown(folder, name))
     return importlib.import_module(f"stages.{folder}.{name}")

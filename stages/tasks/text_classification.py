@@ -4,26 +4,31 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from stages.core.faults import Fault
-from stages.core.params import Section
+from stages.core.params import Section, Share
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 class Params(Section):
-    """No choices: the labels are those of the training documents."""
+    label_smoothing: Share
 
 
 def labels(seen: Iterable[str]) -> list[str]:
     """The classes in alphabetical order, which is the order of the model's outputs."""
     found = sorted(set(seen))
     if len(found) < 2:
-        raise Fault(f"train: a classifier needs two labels, the training documents have {found}; look at the source's labels")
+        raise Fault(
+            f"train: a classifier needs two labels, the training documents have {found}; look at the source's labels"
+        )
     return found
 
 
-def loss(logits: "Tensor", targets: "Tensor", weights: "Tensor") -> "Tensor":
-    """Weighted mean cross-entropy. `logits` (batch, labels), `targets` and `weights` (batch); weights of mean 1 in train."""
+def loss(logits: "Tensor", targets: "Tensor", weights: "Tensor", p: Params) -> "Tensor":
+    """Weighted mean cross-entropy with label smoothing (Szegedy et al. 2016).
+
+    `logits` (batch, labels), `targets` and `weights` (batch); weights have mean 1 over the training documents.
+    """
     from torch.nn.functional import cross_entropy
 
-    return (cross_entropy(logits, targets, reduction="none") * weights).mean()
+    return (cross_entropy(logits, targets, reduction="none", label_smoothing=p.label_smoothing) * weights).mean()

@@ -1,0 +1,59 @@
+"""A small wheel from the package index: taken with the pinned bytes only, fetched once."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from stages.core import fetch
+from stages.core.faults import Fault
+
+NAME, VERSION = "iniconfig", "2.3.1"
+PLATFORMS = ("any",)
+
+
+@pytest.fixture(scope="module")
+def downloaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fetch.download(NAME, VERSION, PLATFORMS, tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture
+def pinned(downloaded: Path) -> str:
+    return hashlib.sha256(downloaded.read_bytes()).hexdigest()
+
+
+def test_the_second_time_it_comes_from_the_cache(
+    downloaded: Path, pinned: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    first = fetch.wheel(NAME, VERSION, pinned, PLATFORMS, tmp_path)
+    assert first.read_bytes() == downloaded.read_bytes()
+    monkeypatch.setattr("sys.executable", "/no/python/to/run/pip/with")
+    assert fetch.wheel(NAME, VERSION, pinned, PLATFORMS, tmp_path) == first
+
+
+def test_other_bytes_than_the_pinned_ones_are_refused_and_not_kept(pinned: str, tmp_path: Path):
+    with pytest.raises(Fault) as fault:
+        fetch.wheel(NAME, VERSION, "0" * 64, PLATFORMS, tmp_path)
+    assert str(fault.value) == (
+        f"wheel {NAME}=={VERSION}: the bytes are not the pinned ones: sha256 {pinned}, pinned {'0' * 64}; "
+        "if the change is wanted, pin the new hash in params.yaml"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cached_file_that_went_bad_is_named(pinned: str, tmp_path: Path):
+    kept = fetch.wheel(NAME, VERSION, pinned, PLATFORMS, tmp_path)
+    kept.write_bytes(b"bad")
+    with pytest.raises(
+        Fault, match=f"{pinned}: cached wheel {NAME}=={VERSION}, delete it to fetch it again: the bytes"
+    ):
+        fetch.wheel(NAME, VERSION, pinned, PLATFORMS, tmp_path)
+
+
+def test_a_version_that_there_is_not(tmp_path: Path):
+    with pytest.raises(Fault) as fault:
+        fetch.download(NAME, "0.0.999", PLATFORMS, tmp_path)
+    assert str(fault.value) == (
+        f"wheel {NAME}==0.0.999: ERROR: No matching distribution found for {NAME}==0.0.999; "
+        "look for the version in the package index, or name a reachable index in PIP_INDEX_URL"
+    )

@@ -1,0 +1,81 @@
+"""Documents through Parquet: any text comes back, the same rows give the same bytes."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.core import records
+from stages.core.faults import Fault
+from stages.core.records import Document, Drop
+
+ATTRIBUTES = pa.struct([("module", pa.string())])
+texts = st.text(st.characters(codec="utf-8"))
+documents = st.builds(
+    Document,
+    id=texts,
+    text=texts,
+    label=st.none() | texts,
+    source=texts,
+    origin=st.none() | texts,
+    group=st.none() | texts,
+    attributes=st.fixed_dictionaries({"module": st.none() | texts}),
+)
+
+
+@given(st.lists(documents))
+def test_documents_come_back(tmp_path_factory: pytest.TempPathFactory, written: list[Document]):
+    path = tmp_path_factory.getbasetemp() / "shard.parquet"
+    records.write_documents(path, written, ATTRIBUTES)
+    assert records.read_documents(path) == written
+    assert records.attributes_of(path) == ATTRIBUTES
+
+
+def test_same_rows_same_bytes(tmp_path: Path):
+    one = Document("1", "text", None, "docs", None, "g", {"module": "m"})
+    for name in ("a", "b"):
+        records.write_documents(tmp_path / name, [one] * 3, ATTRIBUTES)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"not a table", b"PAR1" + b"\0" * 100 + b"PAR1"])
+def test_a_broken_shard_is_told_by_name(tmp_path: Path, content: bytes):
+    path = tmp_path / "000-docs-00000.parquet"
+    path.write_bytes(content)
+    with pytest.raises(Fault, match=r"000-docs-00000\.parquet: not a whole Parquet file .*run `dvc repro` again"):
+        records.read_table(path)
+
+
+def test_a_shard_that_is_not_there_is_told_by_name(tmp_path: Path):
+    with pytest.raises(Fault, match=r"gone\.parquet"):
+        records.read_documents(tmp_path / "gone.parquet")
+
+
+def test_drops_are_the_rows_with_a_reason(tmp_path: Path):
+    path = tmp_path / "drops.parquet"
+    rows = [("1", None, None), ("2", "same text", "1"), ("3", "too short", None)]
+    table = [dict(zip(records.DROPS.names, row, strict=True)) | {"jaccard": 1.0} for row in rows]
+    records.write_table(path, pa.Table.from_pylist(table))
+    assert records.read_drops(path) == [Drop("2", "same text", "1"), Drop("3", "too short")]
+    assert records.dropped_ids(path) == {"2", "3"}
+
+
+def test_drops_come_back(tmp_path: Path):
+    drops = [Drop("1", "too short"), Drop("2", "same text", "1")]
+    records.write_drops(tmp_path / "drops.parquet", drops)
+    assert records.read_drops(tmp_path / "drops.parquet") == drops
+
+
+def test_reasons_most_first():
+    drops = [Drop("1", "b"), Drop("2", "c"), Drop("3", "c"), Drop("4", "a")]
+    assert list(records.reasons(drops).items()) == [("c", 2), ("a", 1), ("b", 1)]
+
+
+def test_shards_in_order_of_arrival_whatever_else_is_there(tmp_path: Path):
+    for name in ("001-b-00000.parquet", "000-c-00001.parquet", "000-c-00000.parquet", "rejects.json"):
+        records.write_drops(tmp_path / name, [Drop(name, "x")])
+    names = ["000-c-00000.parquet", "000-c-00001.parquet", "001-b-00000.parquet"]
+    assert [path.name for path in records.shards(tmp_path)] == names
+    assert [row["id"] for row in records.side_rows(tmp_path, ["id"])] == names

@@ -1,0 +1,43 @@
+"""Children: a declared share, from a document's own numbers, each with its origin."""
+
+from typing import Any
+
+from stages.augment import Params, children
+from stages.augmenters import random_word
+from stages.core.records import Document
+
+DOCUMENTS = [
+    Document(f"{n:x}", f"{n} solve a linear system of equations", "x", "docs", None, "g", {}) for n in range(40)
+]
+
+
+def p(share: float, action: str = "swap") -> Params:
+    settings: Any = {"random_word": random_word.Params.model_validate({"action": action, "share": 0.3})}
+    return Params(method="random_word", share=share, seed=1, settings=settings)
+
+
+def test_a_child_does_not_depend_on_who_came_before() -> None:
+    forward, backward = list(children(DOCUMENTS, p(1.0))), list(children(DOCUMENTS[::-1], p(1.0)))
+    assert forward == backward[::-1] and len(forward) > 30
+    assert list(children(DOCUMENTS, p(1.0).model_copy(update={"seed": 2}))) != forward
+
+
+def test_a_child_names_its_origin_and_keeps_the_rest() -> None:
+    origins = {one.id: one for one in DOCUMENTS}
+    born = list(children(DOCUMENTS, p(1.0)))
+    for child in born:
+        origin = origins[child.origin or ""]
+        assert child == origin._replace(id=child.id, text=child.text, origin=origin.id) and child.text != origin.text
+    assert len({child.id for child in born} - origins.keys()) == len(born)
+
+
+def test_the_share_is_drawn_per_document() -> None:
+    half = {child.origin for child in children(DOCUMENTS, p(0.5))}
+    assert 10 < len(half) < 30
+    assert half < {child.origin for child in children(DOCUMENTS, p(1.0))}
+    assert list(children(DOCUMENTS, p(0.0))) == []
+
+
+def test_no_child_where_nothing_changed() -> None:
+    assert list(children([DOCUMENTS[0]._replace(text="word")], p(1.0))) == []
+    assert list(children([DOCUMENTS[0]._replace(text="")], p(1.0, "delete"))) == []

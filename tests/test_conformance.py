@@ -1,0 +1,255 @@
+"""What every plug-in of a folder must be, under the parameters of params.yaml: a new file is tested here as it is."""
+
+import ast
+import inspect
+import random
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from tokenizers import Tokenizer
+from transformers import AutoModelForSequenceClassification, pipeline
+
+from stages import tokenize, train
+from stages.architectures import bert
+from stages.core.files import write_json
+from stages.core.params import Model, Section
+from stages.core.records import Reject, Row
+from stages.shell import plugins
+from stages.shell.params import check, read
+from stages.sources import csv
+
+ROOT = Path(__file__).parent.parent
+SETTINGS = check(read(ROOT / "params.yaml")).values
+# What the stages call, and with which arguments.
+INTERFACE: dict[str, dict[str, list[str]]] = {
+    "sources": {"parts": ["p"], "read": ["p", "part", "cache"]},
+    "cleaners": {"clean": ["text", "p"]},
+    "augmenters": {"augment": ["text", "p", "seed"]},
+    "tasks": {"labels": ["seen"], "loss": ["logits", "targets", "weights", "p"]},
+    "architectures": {"faults": ["model", "p"], "build": ["p", "labels", "vocabulary", "max_tokens", "weights"]},
+    "metrics": {"score": ["counts"]},
+    "explainers": {"explain": ["value", "words", "p", "seed"]},
+    "engines": {"executor": []},
+}
+TEXTS = ["", "a", "The inverse of a matrix.", "Ünïcödé – 日本語\tand\nlines  here", "x" * 500]
+
+
+def every(folder: str) -> pytest.MarkDecorator:
+    """For each plug-in of a folder."""
+    modules = [pytest.param(plugins.load(folder, name), id=name) for name in plugins.names(folder)]
+    return pytest.mark.parametrize("plugin", modules)
+
+
+def settings(plugin: ModuleType) -> Any:
+    """The parameters of a plug-in, as they are committed."""
+    _, folder, name = plugin.__name__.split(".")
+    return SETTINGS[folder][name]
+
+
+def test_every_folder_has_an_interface():
+    assert sorted(INTERFACE) == plugins.folders()
+
+
+@pytest.mark.parametrize("folder", INTERFACE)
+def test_every_plugin_has_what_the_stages_call(folder: str):
+    for name in plugins.names(folder):
+        plugin = plugins.load(folder, name)
+        found = {function: [*inspect.signature(getattr(plugin, function)).parameters] for function in INTERFACE[folder]}
+        assert found == INTERFACE[folder], name
+        assert issubclass(getattr(plugin, "Params", Section), Section)
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "stages").glob("*/[!_]*.py")), ids=lambda path: f"{path.parent.name}.{path.stem}"
+)
+def test_the_first_line_says_what_it_is(path: Path):
+    told = ast.get_docstring(ast.parse(path.read_text()))
+    assert told
+    assert 15 < len(told.split("\n")[0]) <= 120
+
+
+@every("cleaners")
+@pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
+def test_a_cleaner_is_a_function_of_the_text(plugin: ModuleType, text: str):
+    once = plugin.clean(text, settings(plugin))
+    assert isinstance(once, str)
+    assert plugin.clean(text, settings(plugin)) == once
+    assert plugin.clean(once, settings(plugin)) == once
+
+
+@every("augmenters")
+def test_an_augmenter_draws_from_its_seed_alone(plugin: ModuleType):
+    text = "Solve a linear system of equations with a triangular matrix by forward substitution."
+    first = [plugin.augment(text, settings(plugin), seed) for seed in range(8)]
+    random.seed(99)
+    np.random.seed(99)
+    assert [plugin.augment(text, settings(plugin), seed) for seed in range(8)] == first
+    assert len(set(first)) > 1
+    assert all(isinstance(plugin.augment(text, settings(plugin), 2**64 - 1), str) for text in TEXTS)
+
+
+@every("metrics")
+def test_a_metric_scores_tables_one_by_one_or_all_at_once(plugin: ModuleType):
+    tables = np.array([np.eye(3) * 5, np.roll(np.eye(3), 1, axis=1), np.full((3, 3), 2.0)])
+    scores = plugin.score(tables)
+    assert scores.shape == (3,)
+    assert [float(plugin.score(table)) for table in tables] == pytest.approx(scores.tolist())
+    assert scores[0] > scores[2] > scores[1]
+
+
+@every("tasks")
+def test_a_task_weighs_its_documents(plugin: ModuleType):
+    assert plugin.labels(["b", "a", "b"]) == ["a", "b"]
+    logits, targets = torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 0])
+
+    def loss(rows: slice, *weights: float) -> float:
+        return plugin.loss(logits[rows], targets[rows], torch.tensor(weights), settings(plugin)).item()
+
+    right, wrong = loss(slice(0, 1), 1.0), loss(slice(1, 2), 1.0)
+    assert right < wrong
+    assert loss(slice(0, 2), 1.0, 1.0) == pytest.approx((right + wrong) / 2)
+    assert loss(slice(0, 2), 2.0, 0.0) == pytest.approx(right)
+
+
+@every("explainers")
+def test_an_explainer_gives_a_number_a_word(plugin: ModuleType):
+    weights = np.array([0.0, 0.4, -0.2, 0.1])
+    found = plugin.explain(lambda present: 0.3 + present @ weights, 4, settings(plugin), 7)
+    assert len(found) == 4
+    assert int(np.argmax(found)) == 1
+    assert plugin.explain(lambda present: 0.3 + present @ weights, 4, settings(plugin), 7) == found
+
+
+@every("engines")
+def test_an_engine_gives_what_the_serial_one_gives(plugin: ModuleType):
+    executor: Callable[[], AbstractContextManager[Any]] = plugin.executor
+    with executor() as pool:
+        futures = [pool.submit(pow, number, 2) for number in range(20)]
+        assert [future.result() for future in futures] == [number**2 for number in range(20)]
+        with pytest.raises(ZeroDivisionError):
+            pool.submit(divmod, 1, 0).result()
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> csv.Params:
+    """A source that is on this machine."""
+    path = tmp_path / "t.csv"
+    path.write_text("id,text,area\n1,One text.,x\n2,Another text.,\n3\n")
+    columns = csv.Columns(text="text", label="area", key="id", group=None, attributes=("area",))
+    return csv.Params(path=str(path), sha256=csv.sha256(path), encoding="utf-8", delimiter=",", columns=columns)
+
+
+@pytest.fixture
+def parameters(table: csv.Params) -> dict[str, Any]:
+    """A small source of each kind."""
+    (source,) = SETTINGS["ingest"].sources
+    smallest = next(wheel for wheel in source.params.wheels if wheel.name == "networkx")
+    return {"csv": table, "wheels": source.params.model_copy(update={"wheels": (smallest,)})}
+
+
+@every("sources")
+def test_a_source_gives_the_same_rows_each_time(plugin: ModuleType, parameters: dict[str, Any], tmp_path: Path):
+    p = parameters[plugin.__name__.rpartition(".")[2]]
+    rows, again = (list(items(plugin, p, tmp_path)) for _ in range(2))
+    assert rows == again
+    documents = [row for row in rows if isinstance(row, Row)]
+    keys = [row.key for row in documents if row.key is not None]
+    assert documents
+    assert len(set(keys)) == len(keys)
+    attributes = plugin.ATTRIBUTES(p) if callable(plugin.ATTRIBUTES) else plugin.ATTRIBUTES
+    assert pa.array([row.attributes for row in documents], attributes).to_pylist() == [
+        row.attributes for row in documents
+    ]
+
+
+def items(plugin: ModuleType, p: Any, cache: Path) -> Iterator[Row | Reject]:
+    return (item for part in plugin.parts(p) for item in plugin.read(p, part, cache))
+
+
+# Each architecture from scratch, as small as it gets.
+SCRATCH: dict[str, Any] = {"bert": bert.Params(dropout=0.0, sizes=bert.Sizes(width=32, layers=1, heads=2))}
+LABELS = ["algebra", "plots"]
+EXAMPLES = [
+    (f"{verb} the {noun} of it.", label)
+    for label, noun in enumerate(("matrix", "figure"))
+    for verb in ("Solve", "Draw", "Find", "Show")
+]
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    """One that was learned here, as the stage learns it."""
+    learned = tokenize.learned([text for text, _ in EXAMPLES], 300)
+    learned.enable_truncation(16)
+    return learned
+
+
+@pytest.fixture
+def built(plugin: ModuleType, tokenizer: Tokenizer) -> Any:
+    """A new model of an architecture."""
+    torch.manual_seed(1)
+    torch.set_num_threads(1)  # more cost time on models as small as these
+    return plugin.build(SCRATCH[plugin.__name__.rpartition(".")[2]], LABELS, tokenizer.get_vocab_size(), 16, None)
+
+
+def padded(tokenizer: Tokenizer, more: int = 0) -> dict[str, torch.Tensor]:
+    """All examples as a batch, with `more` columns of padding than it needs."""
+    rows = [encoding.ids for encoding in tokenizer.encode_batch([text for text, _ in EXAMPLES])]
+    width = max(map(len, rows)) + more
+    ids = torch.tensor([row + [0] * (width - len(row)) for row in rows])
+    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
+    return {"input_ids": ids, "attention_mask": mask}
+
+
+@every("architectures")
+def test_an_architecture_learns(built: Any, tokenizer: Tokenizer):
+    targets = torch.tensor([label for _, label in EXAMPLES])
+    optimizer = torch.optim.AdamW(built.train().parameters(), lr=3e-3)
+    losses: list[float] = []
+    for _ in range(25):
+        loss = built(**padded(tokenizer), labels=targets).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] / 2
+
+
+@every("architectures")
+def test_padding_changes_nothing(built: Any, tokenizer: Tokenizer):
+    with torch.inference_mode():
+        narrow, wide = (built.eval()(**padded(tokenizer, more)).logits for more in (0, 5))
+    assert torch.allclose(narrow, wide, atol=1e-5)
+
+
+@every("architectures")
+def test_an_architecture_saves_loads_and_serves_as_any_other(built: Any, tokenizer: Tokenizer, tmp_path: Path):
+    built.eval().save_pretrained(tmp_path)
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    write_json(tmp_path / "tokenizer_config.json", train.TOKENIZER)
+    loaded = AutoModelForSequenceClassification.from_pretrained(tmp_path, local_files_only=True).eval()
+    assert loaded.config.id2label == dict(enumerate(LABELS))
+    with torch.inference_mode():
+        expected = built(**padded(tokenizer)).logits
+        assert torch.equal(loaded(**padded(tokenizer)).logits, expected)
+    answers: Any = pipeline("text-classification", model=str(tmp_path))([text for text, _ in EXAMPLES], top_k=None)
+    for answer, row in zip(answers, expected.softmax(-1).tolist(), strict=True):
+        assert {one["label"]: one["score"] for one in answer} == pytest.approx(
+            dict(zip(LABELS, row, strict=True)), abs=1e-5
+        )
+
+
+@every("architectures")
+def test_an_architecture_says_what_does_not_go_with_it(plugin: ModuleType):
+    name = plugin.__name__.rpartition(".")[2]
+    for task in plugin.TASKS:
+        assert task in plugins.names("tasks")
+        model = Model(task=task, architecture=name, weights="none")
+        assert list(plugin.faults(model, SCRATCH[name])) == []

@@ -1,0 +1,55 @@
+"""Limits on figures: ends included, the first broken one is the reason."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pydantic import ValidationError
+
+from stages.core.faults import Fault
+from stages.core.records import Drop, read_drops, write_table
+from stages.engines.serial import Serial
+from stages.filter import Limit, Params, reason, stage
+from stages.shell.engine import Engine
+
+LIMITS = {"words": Limit(at_least=4.0, at_most=10.0), "letter_share": Limit(at_least=0.5, at_most=None)}
+
+
+@pytest.mark.parametrize(
+    ("words", "letters", "expected"),
+    [
+        (4, 0.5, None),
+        (10, 1.0, None),
+        (3, 0.1, "words under 4"),
+        (11, 1.0, "words over 10"),
+        (5, 0.49, "letter_share under 0.5"),
+    ],
+)
+def test_the_reason_is_the_first_limit_that_is_broken(words: int, letters: float, expected: str | None) -> None:
+    assert reason({"words": words, "letter_share": letters}, LIMITS) == expected
+
+
+def described(folder: Path, *words: int) -> Path:
+    """A side table of features with so many words."""
+    rows = [{"id": f"{n}", "words": one, "letter_share": 1.0} for n, one in enumerate(words)]
+    write_table(folder / "features/s.parquet", pa.Table.from_pylist(rows))
+    return folder / "features"
+
+
+def test_every_document_has_a_verdict(tmp_path: Path) -> None:
+    engine = Engine(Serial(), tmp_path)
+    told = stage(engine, Params(limits=LIMITS), described(tmp_path, 3, 5, 12, 2), tmp_path / "out")
+    assert told == "1 documents kept, 3 dropped (words under 4: 2, words over 10: 1)"
+    assert read_drops(tmp_path / "out/s.parquet") == [
+        *(Drop("0", "words under 4"), Drop("2", "words over 10"), Drop("3", "words under 4"))
+    ]
+
+
+def test_no_document_left_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(Fault, match=r"params.yaml: filter.limits: no document is left \(words under 4: 2\); loosen"):
+        stage(Engine(Serial(), tmp_path), Params(limits=LIMITS), described(tmp_path, 1, 2), tmp_path / "out")
+
+
+def test_an_unknown_feature_is_refused() -> None:
+    with pytest.raises(ValidationError, match=r"no feature wrods; there is: characters, words"):
+        Params(limits={"wrods": LIMITS["words"]})

@@ -1,0 +1,330 @@
+"""`reprolm check` by every kind of fault, word for word."""
+
+import os
+import shutil
+import subprocess
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from stages.commands import check as command
+from stages.core.faults import Fault
+from stages.core.figures import FEATURES
+from stages.shell.params import check, frozen, read, settings
+
+ROOT = Path(__file__).parent.parent
+GONE = object()
+
+# What is changed in params.yaml, and what `check` says to it; a key with a dot in it can't be in a path.
+FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "unknown section": (
+        {"trian": {}},
+        ["trian: unknown section; did you mean train?"],
+    ),
+    "missing section": (
+        {"train": GONE, "features": GONE},
+        ["features: missing section", "train: missing section"],
+    ),
+    "a section is no mapping": (
+        {"model": "bert", "cleaners": ["mask"], "split": None},
+        [
+            "model: keys with values are wanted, not 'bert'",
+            "cleaners: names with their parameters are wanted, not ('mask',)",
+            "split: keys with values are wanted, not None",
+        ],
+    ),
+    "unknown and missing key": (
+        {"train.lerning_rate": 0.1, "train.learning_rate": GONE},
+        [
+            "train.learning_rate: missing",
+            "train.lerning_rate: unknown; did you mean learning_rate or head_learning_rate?",
+        ],
+    ),
+    "unknown key within a key": (
+        {"filter.limits.words.at_leest": 1},
+        ["filter.limits.words.at_leest: unknown; did you mean at_least or at_most?"],
+    ),
+    "unknown key, nothing like it": (
+        {"features.xyz": 1},
+        ["features.xyz: unknown"],
+    ),
+    "a key of another section": (
+        {"tokenize.weights": "none"},
+        ["tokenize.weights: unknown here; it is model.weights"],
+    ),
+    "a string for a number": (
+        {"train.epochs": "4", "baseline.c": [1.0, "3"]},
+        [
+            "baseline.c[1]: input should be a valid number, not '3'",
+            "train.epochs: input should be a valid integer, not '4'",
+        ],
+    ),
+    "a float for an integer": (
+        {"train.batch_size": 32.0},
+        ["train.batch_size: input should be a valid integer, not 32.0"],
+    ),
+    "a truth for a number": (
+        {"split.labels": True},
+        ["split.labels: input should be a valid integer, not True"],
+    ),
+    "out of range": (
+        {"train.epochs": 0, "augment.share": 1.5, "train.learning_rate": float("inf")},
+        [
+            "augment.share: input should be less than or equal to 1, not 1.5",
+            "train.epochs: input should be greater than 0, not 0",
+            "train.learning_rate: input should be a finite number, not inf",
+        ],
+    ),
+    "none of the choices": (
+        {"compute.cpu": "avx"},
+        ["compute.cpu: input should be 'avx2', 'avx512' or 'native', not 'avx'"],
+    ),
+    "an empty list": (
+        {"ingest.sources": []},
+        ["ingest.sources: tuple should have at least 1 item after validation, not 0, not ()"],
+    ),
+    "unknown task": (
+        {"model.task": "text_clasification"},
+        ["model.task: no 'text_clasification' in stages/tasks; there is: text_classification"],
+    ),
+    "unknown architecture": (
+        {"model.architecture": "brt"},
+        ["model.architecture: no 'brt' in stages/architectures; there is: bert"],
+    ),
+    "unknown cleaner": (
+        {"clean.steps": ["markup", "masks"]},
+        ["clean.steps: no 'masks' in stages/cleaners; there is: mask, markup, mojibake, whitespace"],
+    ),
+    "unknown augmenter": (
+        {"augment.method": "random_words"},
+        ["augment.method: no 'random_words' in stages/augmenters; there is: random_word"],
+    ),
+    "unknown metric": (
+        {"train.metric": "f1", "evaluate.metrics": ["acuracy"]},
+        [
+            "train.metric: no 'f1' in stages/metrics; there is: macro_f1, accuracy",
+            "evaluate.metrics: no 'acuracy' in stages/metrics; there is: accuracy, macro_f1",
+        ],
+    ),
+    "unknown explainer": (
+        {"explain.explainers": ["sharp"]},
+        ["explain.explainers: no 'sharp' in stages/explainers; there is: shap, lime"],
+    ),
+    "parameters for a plug-in that there is not": (
+        {"cleaners.maks": {}},
+        ["cleaners.maks: no 'maks' in stages/cleaners; there is: mask, markup, mojibake, whitespace"],
+    ),
+    "missing parameters of a plug-in": (
+        {"explainers.lime": GONE},
+        ["explainers.lime: missing section, as explain.explainers names it"],
+    ),
+    "missing parameters of the architecture": (
+        {"architectures": GONE},
+        ["architectures.bert: missing section, as model.architecture names it"],
+    ),
+    "a mask that masks itself": (
+        {"cleaners.mask.token": "np array"},
+        ["cleaners.mask: the token 'np array' has one of the terms in it; choose another"],
+    ),
+    "sources": (
+        {
+            "ingest.sources": [
+                {"name": "Mine", "kind": "cvs"},
+                {"name": "mine"},
+                "mine.csv",
+                {
+                    "name": "mine",
+                    "kind": "wheels",
+                    "wheels": [],
+                    "platforms": [],
+                    "skip": [],
+                    "labels": {},
+                    "txt": "full",
+                },
+            ]
+        },
+        [
+            "ingest.sources[0]: no 'cvs' in stages/sources; there is: csv, wheels",
+            "ingest.sources[3].text: missing",
+            "ingest.sources[3].txt: unknown; did you mean text?",
+            "ingest.sources[0].name: string should match pattern '^[a-z0-9_]+$', not 'Mine'",
+            "ingest.sources[1].kind: missing",
+            "ingest.sources[2]: keys with values are wanted, not 'mine.csv'",
+        ],
+    ),
+    "sizes beside pinned weights": (
+        {"architectures.bert.sizes": {"width": 64, "layers": 1, "heads": 2}},
+        ["architectures.bert.sizes: the pinned weights bring their own; set it to null, or model.weights to none"],
+    ),
+    "neither weights nor sizes": (
+        {"model.weights": "none"},
+        ["architectures.bert.sizes: missing, as model.weights is none; e.g. {width: 128, layers: 2, heads: 2}"],
+    ),
+    "a width that heads can't share": (
+        {"model.weights": "none", "architectures.bert.sizes": {"width": 64, "layers": 1, "heads": 3}},
+        ["architectures.bert.sizes: width 64 is no multiple of heads 3"],
+    ),
+    "a side that is explained and not evaluated": (
+        {"evaluate.splits": ["test"], "explain.side": "validation"},
+        ["explain.side: validation is not evaluated; add it to evaluate.splits, or name another side"],
+    ),
+    "limits of no feature": (
+        {"filter.limits": {"wrods": {"at_least": 1, "at_most": None}}},
+        [f"filter.limits: no feature wrods; there is: {', '.join(FEATURES)}"],
+    ),
+    "nothing left to train": (
+        {"split.validation": 0.5, "split.test": 0.5},
+        ["split: validation and test leave nothing to train; lower them"],
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def committed() -> dict[str, Any]:
+    return YAML(typ="safe").load(ROOT / "params.yaml")
+
+
+def changed(tree: Any, changes: dict[str, Any]) -> dict[str, Any]:
+    """The tree, whose nodes along the changed paths are new."""
+    new = dict(tree)
+    for path, value in changes.items():
+        key, _, rest = path.partition(".")
+        if rest:
+            new[key] = changed(new[key], {rest: value})
+        elif value is GONE:
+            del new[key]
+        else:
+            new[key] = value
+    return new
+
+
+def faults(tree: dict[str, Any]) -> list[str]:
+    return check(frozen(tree)).faults
+
+
+def test_the_committed_parameters_are_right(committed: dict[str, Any]):
+    assert faults(committed) == []
+
+
+@pytest.mark.parametrize("what", FAULTS)
+def test_fault(committed: dict[str, Any], what: str):
+    changes, told = FAULTS[what]
+    assert faults(changed(committed, changes)) == told
+
+
+def test_what_looks_odd_and_is_right(committed: dict[str, Any]):
+    sizes = {"width": 64, "layers": 1, "heads": 4}
+    scratch = {"model.weights": "none", "architectures.bert.sizes": sizes}
+    nothing = {"explain.documents": 0, "evaluate.splits": ["test"], "clean.steps": [], "filter.limits": {}}
+    whole_numbers = {"train.learning_rate": 1, "baseline.c": [1, 2.5]}
+    assert faults(changed(committed, scratch | nothing | whole_numbers)) == []
+
+
+def ran(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
+    """`reprolm check`, as a user would run it in the folder: exit status, and all that it says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.commands", "check", *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def test_all_is_well(tmp_path: Path):
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    assert ran(tmp_path) == (0, "params.yaml: all sections, plug-ins and combinations are right\n")
+
+
+def test_all_faults_in_one_go(committed: dict[str, Any], tmp_path: Path):
+    independent = ["unknown section", "a float for an integer", "unknown cleaner", "limits of no feature", "sources"]
+    independent += [
+        "sizes beside pinned weights",
+        "a side that is explained and not evaluated",
+        "nothing left to train",
+    ]
+    changes = {path: value for what in independent for path, value in FAULTS[what][0].items()}
+    YAML().dump(changed(committed, changes), tmp_path / "mine.yaml")
+    status, said = ran(tmp_path, "mine.yaml")
+    assert status == 1
+    first, *lines = said.splitlines()
+    told = [fault for what in independent for fault in FAULTS[what][1]]
+    assert first == f"reprolm check: mine.yaml: {len(told)} to mend:"
+    assert sorted(lines) == sorted(f"  {fault}" for fault in told)
+
+
+def test_an_engine_that_there_is_not(tmp_path: Path):
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    told = "reprolm check: environment: ENGINE=dask: no 'dask' in stages/engines; there is: serial, process\n"
+    assert ran(tmp_path, ENGINE="dask") == (1, told)
+
+
+def test_a_pair_that_makes_no_sense(tmp_path: Path):
+    """A second task and an architecture that does nothing else, as a user would add them: two files."""
+    shutil.copytree(ROOT / "stages", tmp_path / "stages", symlinks=True)
+    (tmp_path / "stages/tasks/span.py").write_text('"""Spans."""\n')
+    bert = (ROOT / "stages/architectures/bert.py").read_text()
+    (tmp_path / "stages/architectures/reader.py").write_text(bert.replace('"text_classification",', '"span", "token"'))
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    params = tmp_path / "params.yaml"
+    params.write_text(params.read_text().replace("  task: text_classification", "  task: span"))
+    told = "  model: architecture bert can't do task span; it can do text_classification; span goes with reader\n"
+    assert ran(tmp_path, PYTHONPATH="") == (1, f"reprolm check: params.yaml: 1 to mend:\n{told}")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("a: [1\nb: 2\n", "not YAML: line 2: did not find expected ',' or ']'"),
+        ("a: 1\n  b: 2\n", "not YAML: line 2: mapping values are not allowed in this context"),
+        ("a: 1\nb: 2\na: 3\n", 'not YAML: line 3: found duplicate key "a" with value "3" (original value: "1")'),
+        ("a: \x00\n", "not YAML: unacceptable character #x0000: control characters are not allowed"),
+        (b"a: \xff\n", "not YAML: unacceptable character #x00ff: invalid leading UTF-8 octet"),
+        ("", "has no sections; `git checkout {path}` brings the committed ones back"),
+        ("# only a comment\n", "has no sections; `git checkout {path}` brings the committed ones back"),
+        ("- a\n", "has no sections; `git checkout {path}` brings the committed ones back"),
+        (None, "not found; run in the folder of the project"),
+    ],
+)
+def test_a_file_that_is_no_tree(tmp_path: Path, content: str | bytes | None, told: str):
+    path = tmp_path / "params.yaml"
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(Fault) as fault:
+        read(path)
+    assert str(fault.value) == f"{path}: {told.format(path=path)}"
+
+
+def test_exponents_are_numbers(tmp_path: Path):
+    path = tmp_path / "params.yaml"
+    path.write_text("a: 1e-3\nb: 3e-05\nc: 0x10\nd: yes\n")
+    assert read(path) == {"a": 0.001, "b": 3e-05, "c": 16, "d": "yes"}
+
+
+def test_a_stage_gets_its_own_section_and_what_it_shares():
+    p = settings("train", ROOT / "params.yaml")
+    committed = read(ROOT / "params.yaml")
+    assert p.epochs == committed["train"]["epochs"]
+    assert p.max_tokens == committed["tokenize"]["max_tokens"]
+    assert p.shape.dropout == committed["architectures"]["bert"]["dropout"]
+    assert p.model.task == committed["model"]["task"]
+
+
+def test_no_stage_starts_with_faults_elsewhere(tmp_path: Path):
+    path = tmp_path / "params.yaml"
+    path.write_text((ROOT / "params.yaml").read_text().replace("epochs: 4", "epochs: 4.5"))
+    with pytest.raises(Fault, match=r"1 to mend:\n  train\.epochs: input should be a valid integer, not 4\.5"):
+        settings("ingest", path)
+
+
+def test_the_command_raises_what_it_tells(tmp_path: Path, committed: dict[str, Any]):
+    YAML().dump(changed(committed, {"train.epochs": 0}), tmp_path / "p.yaml")
+    with pytest.raises(Fault, match=r"p\.yaml: 1 to mend:\n  train\.epochs: input should be greater than 0, not 0"):
+        command.main(Namespace(file=tmp_path / "p.yaml"))

