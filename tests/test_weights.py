@@ -51,7 +51,7 @@ def server(tmp_path: Path) -> Iterator[str]:
 class Quiet(http.server.SimpleHTTPRequestHandler):
     """Writes no log; says of each file what the Hub says of its own."""
 
-    def log_message(self, *_: Any) -> None: ...
+    def log_message(self, format: str, *args: Any) -> None: ...  # noqa: A002
 
     def end_headers(self) -> None:
         self.send_header("X-Repo-Commit", "1" * 40)

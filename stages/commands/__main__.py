@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from stages.core.faults import Fault
+from stages.shell.environment import quiet
 
 
 def verbs() -> dict[str, str]:
@@ -27,6 +28,7 @@ def main() -> None:
     for verb, told in known.items():
         subparsers.add_parser(verb, help=told, description=told, add_help=False)
     chosen = parser.parse_args(sys.argv[1:2]).verb
+    quiet()
     command = importlib.import_module(f"stages.commands.{chosen}")
     own = argparse.ArgumentParser(f"reprolm {chosen}", description=known[chosen])
     command.arguments(own)

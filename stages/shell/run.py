@@ -14,17 +14,8 @@ from stages.core.faults import Fault
 from stages.core.files import read_json, write_json
 from stages.core.params import Section
 from stages.shell.engine import engine
+from stages.shell.environment import quiet
 from stages.shell.params import settings
-
-# No stage asks a hub or tells one anything; `weights` alone goes there, and sets this aside for itself.
-QUIET = {
-    "HF_HUB_OFFLINE": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-    "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
-    "TRANSFORMERS_VERBOSITY": "error",
-}
 
 
 def run(stage: Callable[..., str], outs: int = 1) -> None:
@@ -32,7 +23,7 @@ def run(stage: Callable[..., str], outs: int = 1) -> None:
 
     The stage gets a place beside each output; they take their names when it has ended, whole or not at all.
     """
-    os.environ.update(QUIET)
+    quiet()
     name, paths = stage_name(), [Path(argument) for argument in sys.argv[1:]]
     started = time.monotonic()
     try:

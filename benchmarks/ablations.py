@@ -1,0 +1,42 @@
+"""What each choice does to validation: `python benchmarks/ablations.py` trains once a setting, in a clone of its own.
+
+Test is left out. A setting is worth its place in params.yaml when validation says so.
+"""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from budget import ROOT, environment, watched
+
+sys.path.insert(0, str(ROOT))
+
+from stages.core.files import read_json
+
+CELL = "{value:.3f} [{low:.3f}, {high:.3f}]"
+SETTINGS = {
+    "as committed": [],
+    "half of the passages with words swapped": ["augment.share=0.5"],
+    "no class weights": ["balance.power=0.0"],
+    "no label smoothing": ["tasks.text_classification.label_smoothing=0.0"],
+}
+
+
+def main() -> None:
+    """Prints a row a setting: macro-F1 and accuracy on validation, with their intervals."""
+    print("| setting | macro-F1 | accuracy |\n|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        clone, env = Path(folder) / "clone", environment(Path(folder))
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
+        for name, changes in SETTINGS.items():
+            options = [word for change in [*changes, "evaluate.splits=[validation]"] for word in ("-S", change)]
+            watched(["dvc", "exp", "run", *options], clone, env)
+            scores = read_json(clone / "reports" / "metrics.json")["validation"]
+            cells = [CELL.format(**scores[metric]) for metric in ("macro_f1", "accuracy")]
+            print(f"| {name} | {' | '.join(cells)} |", flush=True)
+            subprocess.run(["git", "checkout", "--quiet", "."], cwd=clone, check=True)
+
+
+if __name__ == "__main__":
+    main()
