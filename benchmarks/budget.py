@@ -43,8 +43,8 @@ def memory(process: "psutil.Process") -> int:
 def watched(command: list[str], cwd: Path, env: dict[str, str]) -> tuple[str, float, int]:
     """Runs a command; gives what it printed, its wall seconds, the peak of its processes' memory together."""
     started, peak = time.monotonic(), 0
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with subprocess.Popen(command, cwd=cwd, env=env, text=True, **pipes) as process:
+    printed = subprocess.PIPE
+    with subprocess.Popen(command, cwd=cwd, env=env, text=True, stdout=printed, stderr=subprocess.STDOUT) as process:
         watcher, done = psutil.Process(process.pid), threading.Event()
 
         def watch() -> None:
@@ -54,12 +54,12 @@ def watched(command: list[str], cwd: Path, env: dict[str, str]) -> tuple[str, fl
 
         thread = threading.Thread(target=watch)
         thread.start()
-        printed = process.communicate()[0]
+        told = process.communicate()[0]
         done.set()
         thread.join()
     if process.returncode:
-        sys.exit(f"{' '.join(command)} failed:\n{printed}")
-    return printed, time.monotonic() - started, peak
+        sys.exit(f"{' '.join(command)} failed:\n{told}")
+    return told, time.monotonic() - started, peak
 
 
 def cpu(command: list[str], cwd: Path, env: dict[str, str]) -> float:

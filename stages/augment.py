@@ -23,8 +23,9 @@ def children(documents: Iterable[Document], p: Params) -> Iterator[Document]:
     """A child of each document of the share, drawn from the document's own numbers; none where nothing changed."""
     augmenter = plugins.load("augmenters", p.method)
     for document in documents:
-        if uniform(document.id, p.seed) < p.share:
-            text = augmenter.augment(document.text, p.settings[p.method], stable_hash(document.id, p.seed, "text"))
+        if uniform("augment", document.id, p.seed) < p.share:
+            seed = stable_hash("augmented text", document.id, p.seed)
+            text = augmenter.augment(document.text, p.settings[p.method], seed)
             if text != document.text:
                 child = document_id(document.source, document.id, p.method, p.seed)
                 yield document._replace(id=child, text=text, origin=document.id)

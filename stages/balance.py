@@ -35,7 +35,7 @@ def balanced(example: Example, factor: float, p: Params) -> dict[str, Any]:
     if p.by == "weights":
         return {"id": example.id, "label": example.label, "weight": round(factor, 6), "picks": 1}
     whole, part = divmod(factor, 1.0)
-    picks = int(whole) + (uniform(example.id, p.seed) < part)
+    picks = int(whole) + (uniform("picks", example.id, p.seed) < part)
     return {"id": example.id, "label": example.label, "weight": 1.0, "picks": picks}
 
 

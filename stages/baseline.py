@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from stages.core.examples import Example, labels_of, read_examples
 from stages.core.files import write_json
@@ -19,10 +19,19 @@ from stages.shell.engine import Engine
 from stages.shell.progress import progress
 from stages.shell.run import run
 
-NGrams = tuple[Positive, Positive]
 SCHEMA = pa.schema(
     [("id", pa.string()), ("side", pa.string()), ("predicted", pa.string()), ("confidence", pa.float64())]
 )
+
+
+def rising(lengths: tuple[int, int]) -> tuple[int, int]:
+    """From, to."""
+    if lengths[0] > lengths[1]:
+        raise ValueError(f"the first length is above the second; did you mean [{lengths[1]}, {lengths[0]}]?")
+    return lengths
+
+
+NGrams = Annotated[tuple[Positive, Positive], AfterValidator(rising)]
 
 
 class Params(Section):

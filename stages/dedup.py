@@ -9,14 +9,14 @@ import hashlib
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from stages.core.params import Positive, Section
+from stages.core.params import Count, Positive, Section
 from stages.core.records import DROPS, read_table, shards, write_table
 from stages.shell.engine import Engine
 from stages.shell.progress import progress
@@ -32,7 +32,16 @@ class Params(Section):
     rows: Positive
     threshold: Jaccard
     together: Jaccard
-    seed: int
+    seed: Count
+
+    @model_validator(mode="after")
+    def what_stays_together_is_less_alike(self) -> Self:
+        if self.together > self.threshold:
+            raise ValueError(
+                f"together {self.together} is above threshold {self.threshold}, "
+                "from which the later document is dropped; lower it"
+            )
+        return self
 
 
 @dataclass(frozen=True)
@@ -143,49 +152,51 @@ def clusters(ids: Sequence[str], alike: Sequence[tuple[int, int]], gone: Contain
     return {ids[n]: first.setdefault(int(component[n]), ids[n]) for n in sorted({n for pair in pairs for n in pair})}
 
 
-def read_texts(path: Path) -> tuple[list[str], list[str]]:
-    """Ids and normalised texts of a shard."""
-    table = read_table(path, ["id", "text"])
-    return table.column("id").to_pylist(), [normalised(text) for text in table.column("text").to_pylist()]
-
-
-def sign(texts: Sequence[str], p: Params) -> NDArray[np.uint64]:
-    """The signatures of a slice of the corpus: what the engine maps."""
-    return signatures(texts, p)
+def read_texts(path: Path) -> tuple[list[str], list[str], list[str | None]]:
+    """Ids, normalised texts and labels of a shard."""
+    rows = read_table(path, ["id", "text", "label"]).to_pylist()
+    return [row["id"] for row in rows], [normalised(row["text"]) for row in rows], [row["label"] for row in rows]
 
 
 def stage(e: Engine, p: Params, source: Path, out: Path) -> str:
     """Finds the repeats in the whole corpus and writes a side table a shard."""
     out.mkdir()
     read = {path: read_texts(path) for path in shards(source)}
-    ids = [one for shard_ids, _ in read.values() for one in shard_ids]
-    texts = [text for _, shard_texts in read.values() for text in shard_texts]
+    ids = [one for shard_ids, _, _ in read.values() for one in shard_ids]
+    texts = [text for _, shard_texts, _ in read.values() for text in shard_texts]
+    labels = {one: label for shard_ids, _, found in read.values() for one, label in zip(shard_ids, found, strict=True)}
     same = exact(ids, texts)
     rest = [n for n, one in enumerate(ids) if one not in same]
     unique_ids, unique_texts = [ids[n] for n in rest], [texts[n] for n in rest]
     slices = [unique_texts[n : n + 1_000] for n in range(0, len(unique_texts), 1_000)]
-    found = separate(unique_ids, unique_texts, np.concatenate(e.map(sign, slices, p, what="signatures")), p)
+    found = separate(unique_ids, unique_texts, np.concatenate(e.map(signatures, slices, p, what="signatures")), p)
     repeats = first_kept(same, found.repeats) | found.repeats
-    for path, (shard_ids, _) in read.items():
-        write_table(out / path.name, side_table(shard_ids, repeats, found.clusters))
+    for path, (shard_ids, _, _) in read.items():
+        write_table(out / path.name, side_table(shard_ids, repeats, found.clusters, labels))
     kept, near = len(ids) - len(repeats), len(found.repeats)
     return f"{kept:,} documents kept, {len(same):,} exact and {near:,} near-duplicates dropped"
 
 
 def first_kept(same: dict[str, Repeat], near: dict[str, Repeat]) -> dict[str, Repeat]:
     """Exact repeats of a document that is itself a near-duplicate point to the one that is kept."""
-    return {
-        one: Repeat(near[repeat.of].of, near[repeat.of].jaccard, repeat.reason) if repeat.of in near else repeat
-        for one, repeat in same.items()
-    }
+    return {one: near.get(repeat.of, repeat) for one, repeat in same.items()}
 
 
-def side_table(ids: Sequence[str], repeats: dict[str, Repeat], alike: dict[str, str]) -> pa.Table:
+def reason(repeat: Repeat, label: str | None, kept: str | None) -> str:
+    """Why the document goes, and whether a label goes with it: of the two documents, the first one's label stays."""
+    if label is None or label == kept:
+        return repeat.reason
+    return f"{repeat.reason}, {'label lost' if kept is None else 'other label'}"
+
+
+def side_table(
+    ids: Sequence[str], repeats: dict[str, Repeat], alike: dict[str, str], labels: dict[str, str | None]
+) -> pa.Table:
     """One row for every document of the shard; `reason` is null where it is kept."""
     rows = [
         {
             "id": one,
-            "reason": (repeat := repeats.get(one)) and repeat.reason,
+            "reason": (repeat := repeats.get(one)) and reason(repeat, labels[one], labels[repeat.of]),
             "of": repeat and repeat.of,
             "jaccard": repeat and round(repeat.jaccard, 6),
             "cluster": alike.get(one),

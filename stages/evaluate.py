@@ -10,13 +10,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import Field
 
-from stages.core.examples import Example, shard_examples
-from stages.core.faults import Fault
+from stages.core.examples import Example, read_examples
 from stages.core.files import write_json
 from stages.core.numeric import Compute
-from stages.core.params import Plugin, Positive, Section, Shared
+from stages.core.params import Count, Distinct, Plugin, Positive, Section, Shared
 from stages.core.records import read_table, shards, write_table
-from stages.core.scores import Counts, contingency, interval, per_group, resampled
+from stages.core.scores import Counts, Score, contingency, draws, interval
 from stages.shell import plugins
 from stages.shell.engine import Engine
 from stages.shell.progress import progress
@@ -38,11 +37,11 @@ SCHEMA = pa.schema(
 
 
 class Params(Section):
-    splits: Annotated[tuple[Split, ...], Field(min_length=1)]
-    metrics: Annotated[tuple[str, ...], Plugin("metrics")]
+    splits: Annotated[tuple[Split, ...], Field(min_length=1), Distinct]
+    metrics: Annotated[tuple[str, ...], Field(min_length=1), Distinct, Plugin("metrics")]
     resamples: Positive
     level: Annotated[float, Field(gt=0.0, lt=1.0)]
-    seed: int
+    seed: Count
     compute: Annotated[Compute, Shared("compute")]
 
 
@@ -71,18 +70,26 @@ def judged(rows: Sequence[dict[str, Any]], classes: Sequence[str], tied: dict[st
 
 def scores(one: Judged, p: Params) -> dict[str, dict[str, dict[str, float]]]:
     """Model, baseline and their paired difference: each metric with its interval, all from the same resamples."""
-    size, draws = len(one.labels), resampled(int(one.groups.max()) + 1, p.resamples, p.seed)
-    found: dict[str, dict[str, dict[str, float]]] = {"model": {}, "baseline": {}, "difference": {}}
-    for name in p.metrics:
-        score = plugins.load("metrics", name).score
-        values, replicates = {}, {}
-        for who, predicted in (("model", one.model), ("baseline", one.baseline)):
-            drawn = (draws @ per_group(one.actual, predicted, one.groups, size)).reshape(-1, size, size)
-            values[who], replicates[who] = score(contingency(one.actual, predicted, size)), score(drawn)
-            found[who][name] = interval(values[who], replicates[who], p.level)
-        difference = replicates["model"] - replicates["baseline"]
-        found["difference"][name] = interval(values["model"] - values["baseline"], difference, p.level)
-    return found
+    metrics = {name: plugins.load("metrics", name).score for name in p.metrics}
+    values = compared(one, metrics)
+    resamples = draws(int(one.groups.max()) + 1, p.resamples, p.seed)
+    replicates = [compared(one, metrics, draw[one.groups]) for draw in progress(resamples, "resampling", p.resamples)]
+    return {
+        who: {
+            name: interval(values[who][name], np.array([drawn[who][name] for drawn in replicates]), p.level)
+            for name in metrics
+        }
+        for who in values
+    }
+
+
+def compared(
+    one: Judged, metrics: dict[str, Score], times: NDArray[np.int64] | None = None
+) -> dict[str, dict[str, float]]:
+    """The metrics of model and baseline on the same documents, each `times` times, and what lies between them."""
+    tables = {who: contingency(one.actual, getattr(one, who), len(one.labels), times) for who in ("model", "baseline")}
+    found = {who: {name: float(score(table)) for name, score in metrics.items()} for who, table in tables.items()}
+    return found | {"difference": {name: found["model"][name] - found["baseline"][name] for name in metrics}}
 
 
 def per_class(one: Judged) -> dict[str, dict[str, float]]:
@@ -151,14 +158,6 @@ def predicted(side: str, examples: Sequence[Example], model: Any, baseline: dict
         }
 
 
-def read_side(source: Path, split: Path, side: str) -> list[Example]:
-    """The labelled documents of a split."""
-    found = [one for path in shards(source) for one in shard_examples(path, split / path.name, side)]
-    if not found:
-        raise Fault(f"params.yaml: evaluate.splits: no labelled document is on the {side} side; raise split.{side}")
-    return found
-
-
 def stage(e: Engine, p: Params, source: Path, split: Path, baseline: Path, model: Path, out: Path) -> str:
     """Predicts the declared splits and scores them beside the baseline."""
     from stages.core.inference import Classifier
@@ -166,7 +165,7 @@ def stage(e: Engine, p: Params, source: Path, split: Path, baseline: Path, model
     classifier = Classifier.load(model)
     linear = {row["id"]: row["predicted"] for row in read_table(baseline / "predictions.parquet").to_pylist()}
     tied = {row["id"]: row["tied"] for path in shards(split) for row in read_table(path, ["id", "tied"]).to_pylist()}
-    rows = {side: list(predicted(side, read_side(source, split, side), classifier, linear)) for side in p.splits}
+    rows = {side: list(predicted(side, read_examples(source, split, side), classifier, linear)) for side in p.splits}
     sides = {side: judged(rows[side], classifier.labels, tied) for side in p.splits}
     write_table(out / "predictions.parquet", pa.Table.from_pylist([r for side in p.splits for r in rows[side]], SCHEMA))
     metrics = summary(sides, p)

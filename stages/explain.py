@@ -14,15 +14,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.core.faults import Fault
+from stages.core.figures import WITHOUT_SPACES
 from stages.core.files import write_json, writing
 from stages.core.hashing import rng, stable_hash, uniform
 from stages.core.numeric import Compute
+from stages.core.page import marked, render
 from stages.core.params import Count, Plugin, Section, Shared
 from stages.core.records import read_table, side_rows
 from stages.shell import plugins
@@ -33,12 +35,10 @@ from stages.shell.run import run
 if TYPE_CHECKING:
     from stages.core.inference import Classifier
 
-WITHOUT_SPACES = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 WORD = re.compile(rf"[{WITHOUT_SPACES}]|[^\s{WITHOUT_SPACES}]+")
 DECIMALS = 4  # more are not the same in batches of another size
 REMOVED = (0.1, 0.2, 0.5)
 RANDOM_ORDERS = 10
-LEVELS = 4
 
 
 class Params(Section):
@@ -156,8 +156,8 @@ def in_turn(predictions: Iterable[dict[str, Any]], seed: int) -> list[dict[str, 
     """One of each class, then a second one of each, ...; in the order of a hash."""
     turns: dict[str, int] = defaultdict(int)
     order: list[tuple[int, float, dict[str, Any]]] = []
-    for row in sorted(predictions, key=lambda row: uniform(row["id"], seed)):
-        order.append((turns[row["label"]], uniform(row["id"], seed), row))
+    for row in sorted(predictions, key=lambda row: uniform("explain", row["id"], seed)):
+        order.append((turns[row["label"]], uniform("explain", row["id"], seed), row))
         turns[row["label"]] += 1
     return [row for *_, row in sorted(order, key=lambda one: one[:2])]
 
@@ -173,7 +173,7 @@ def explain(classifier: "Classifier", prediction: dict[str, Any], text: str, p: 
         attributions[name] = [round(one, DECIMALS) + 0.0 for one in told]
     base, full = score(np.array([[False] * words, [True] * words])).tolist()
     falls = {name: score.fall(strongest(values)) for name, values in attributions.items()}
-    falls["random"] = random_fall(score, words, rng(prediction["id"], p.seed))
+    falls["random"] = random_fall(score, words, rng("explain", prediction["id"], p.seed))
     falls["best"] = score.deepest_fall()  # last: over all that was asked
     return Explanation(prediction, reading.words, base, full, attributions, falls)
 
@@ -213,21 +213,9 @@ def rounded(numbers: Mapping[str, float | None]) -> dict[str, float | None]:
 
 def page(result: dict[str, Any], explainers: Sequence[str]) -> str:
     """The explanations as one HTML page, without a script: stages/explain.html, which escapes all text."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    cast("dict[str, Any]", environment.filters).update(marked=marked, leading=leading)
-    template = environment.from_string(Path(__file__).with_suffix(".html").read_text(encoding="utf-8"))
     removed = ", ".join(f"{share:.0%}" for share in REMOVED)
-    return template.render(result, explainers=explainers, removed=removed) + "\n"
-
-
-def marked(words: Sequence[str], attributions: Sequence[float]) -> Iterator[tuple[str, str, float]]:
-    """Word, CSS class, attribution; `f4` speaks as strongly for the class as any word here, `a1` weakly against it."""
-    largest = max((abs(one) for one in attributions), default=0.0) or 1.0
-    for word, one in zip(words, attributions, strict=True):
-        level = round(LEVELS * abs(one) / largest)
-        yield word, f"{'f' if one > 0 else 'a'}{level}" if level else "", one
+    context = {**result, "explainers": explainers, "removed": removed}
+    return render(Path(__file__).with_suffix(".html"), context, marked=marked, leading=leading)
 
 
 def leading(words: Sequence[str], attributions: Sequence[float], number: int = 4) -> list[tuple[str, float]]:

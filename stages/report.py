@@ -4,11 +4,12 @@ import csv
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from stages.core import charts, dag, verdict
 from stages.core.files import read_json, write_json, writing
 from stages.core.funnel import Funnel, count
+from stages.core.page import marked, render
 from stages.core.params import Section
 from stages.core.records import read_table, side_rows
 from stages.core.verdict import Estimate
@@ -19,7 +20,6 @@ SPLITS = ("test", "validation")
 DECIMALS = 4
 CURVE, DRAWN = 300, 100  # points of the loss curve: in figures, and that the eye can tell apart on the page
 CONFUSIONS = 8
-LEVELS = 4
 
 
 class Params(Section):
@@ -128,13 +128,6 @@ def confusions(rows: Iterable[tuple[str, Sequence[Confusion]]]) -> list[Confusio
     return sorted(found, key=lambda one: (-one.number, -one.share, one.actual, one.predicted))
 
 
-def marked(words: Sequence[str], attributions: Sequence[float]) -> Iterator[tuple[str, str, int, float]]:
-    """Word, sign, strength from 0 to LEVELS, attribution; strength is relative to the strongest word of the text."""
-    largest = max((abs(one) for one in attributions), default=0.0) or 1.0
-    for word, one in zip(words, attributions, strict=True):
-        yield word, "+" if one > 0 else "−", round(LEVELS * abs(one) / largest), one
-
-
 def in_order(names: Iterable[str], first: Sequence[str]) -> list[str]:
     """The first ones first, the others by name."""
     return sorted(names, key=lambda name: (first.index(name) if name in first else len(first), name))
@@ -175,13 +168,14 @@ def view(results: Results) -> dict[str, Any]:
 
 def page(context: Mapping[str, Any]) -> str:
     """One HTML file without a script or a link to the network; whatever comes from documents is escaped."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    filters = cast("dict[str, Any]", environment.filters)
-    filters.update(number=verdict.number, named=verdict.named, estimate=Estimate.of, marked=marked)
-    template = environment.from_string(Path(__file__).with_suffix(".html").read_text(encoding="utf-8"))
-    return template.render(context, scale=charts.scale, line=charts.line) + "\n"
+    return render(
+        Path(__file__).with_suffix(".html"),
+        {**context, "scale": charts.scale, "line": charts.line},
+        number=verdict.number,
+        named=verdict.named,
+        estimate=Estimate.of,
+        marked=marked,
+    )
 
 
 def stage(

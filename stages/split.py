@@ -1,7 +1,7 @@
 """Train / validation / test; near-duplicates and groups never straddle."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self
@@ -72,25 +72,31 @@ def label_of(group: Sequence[Item]) -> str:
 
 
 def sides(tied: Sequence[list[Item]], p: Params) -> dict[str, str]:
-    """Id → side, stratified by label: of each label's groups, in the order of their hashes, the next goes to the side
-    that is furthest behind its share.
+    """Id → side, stratified by label.
 
     Sizes follow the whole corpus, so a later document may move an older one (a hash alone would not, but gives small
     classes an uneven share).
     """
-    shares = {"train": 1.0 - p.validation - p.test, "validation": p.validation, "test": p.test}
     strata: dict[str, list[list[Item]]] = defaultdict(list)
     for group in tied:
         strata[label_of(group)].append(group)
+    return {one: side for label in sorted(strata) for one, side in stratum_sides(strata[label], p).items()}
+
+
+def stratum_sides(tied: Sequence[list[Item]], p: Params) -> dict[str, str]:
+    """Id → side within a label: the groups in the order of their hashes, each to the side that is the least full.
+
+    So validation and test are drawn alike. Only a group that would fill the smaller of them alone goes to train.
+    """
+    shares = {"train": 1.0 - p.validation - p.test, "validation": p.validation, "test": p.test}
+    wanted = {side: share * sum(map(size, tied)) for side, share in shares.items()}
+    large = {group[0].id for group in tied if size(group) > max(1.0, min(wanted.values()))}
+    filled = dict.fromkeys(shares, 0)
     side_of: dict[str, str] = {}
-    for label in sorted(strata):
-        filled = dict.fromkeys(shares, 0)
-        # The largest groups first: what is left over can then be evened out by the small ones.
-        for group in sorted(strata[label], key=lambda group: (-size(group), stable_hash(group[0].id, p.seed))):
-            total = sum(filled.values()) + size(group)
-            side = max(shares, key=lambda side: shares[side] * total - filled[side])
-            filled[side] += size(group)
-            side_of |= {item.id: side for item in group}
+    for group in sorted(tied, key=lambda group: (group[0].id not in large, stable_hash("side", group[0].id, p.seed))):
+        side = "train" if group[0].id in large else min(shares, key=lambda side: filled[side] / wanted[side])
+        filled[side] += size(group)
+        side_of |= {item.id: side for item in group}
     return side_of
 
 
@@ -111,8 +117,18 @@ def used(train: Iterable[Item], p: Params) -> set[str]:
         raise Fault(f"params.yaml: split.labels: {budget} are fewer than the {len(by_label)} labels; raise it")
     chosen: set[str] = set()
     for label, count in quotas({label: len(ids) for label, ids in by_label.items()}, budget).items():
-        chosen.update(sorted(by_label[label], key=lambda one: stable_hash(one, p.seed))[:count])
+        chosen.update(sorted(by_label[label], key=lambda one: stable_hash("used", one, p.seed))[:count])
     return chosen
+
+
+def enough(labelled: Mapping[str, int], labels: Collection[str]) -> None:
+    """Every side needs labelled documents, and train two labels: what comes next could only fail."""
+    counts = ", ".join(f"{side} {labelled.get(side, 0):,}" for side in ("train", "validation", "test"))
+    for side in ("train", "validation", "test"):
+        if not labelled.get(side):
+            raise Fault(f"split: no labelled document on the {side} side ({counts}); label more or mend ingest.sources")
+    if len(labels) < 2:
+        raise Fault(f"split: all labelled documents of train are {min(labels)!r}; two labels are needed")
 
 
 def quotas(counts: dict[str, int], budget: int) -> dict[str, int]:
@@ -153,6 +169,8 @@ def stage(e: Engine, p: Params, source: Path, gone: Path, dedup: Path, out: Path
     tied = groups(everything)
     first = {item.id: group[0].id for group in tied for item in group}
     side_of = sides(tied, p)
+    labelled = Counter(side_of[item.id] for item in everything if item.label is not None)
+    enough(labelled, {item.label for item in everything if item.label is not None and side_of[item.id] == "train"})
     chosen = used([item for item in everything if side_of[item.id] == "train"], p)
     for name, shard in items.items():
         rows = [
@@ -160,7 +178,6 @@ def stage(e: Engine, p: Params, source: Path, gone: Path, dedup: Path, out: Path
             for item in shard
         ]
         write_table(out / name, pa.Table.from_pylist(rows, schema=SCHEMA))
-    labelled = Counter(side_of[item.id] for item in everything if item.label is not None)
     return (
         f"labelled: {labelled['train']:,} train ({len(chosen):,} used), {labelled['validation']:,} validation, "
         f"{labelled['test']:,} test; {len(everything) - labelled.total():,} without a label"

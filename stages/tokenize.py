@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pyarrow as pa
+from pydantic import Field
 
 from stages.core.faults import Fault
 from stages.core.params import Positive, Section, Shared
@@ -17,7 +18,7 @@ SCHEMA = pa.schema([("id", pa.string()), ("tokens", pa.list_(pa.int32()))])
 
 
 class Params(Section):
-    max_tokens: Positive
+    max_tokens: Annotated[int, Field(ge=3)]  # [CLS], a token, [SEP]
     vocabulary: Positive
     weights: Annotated[Literal["pinned", "none"], Shared("model.weights")]
 

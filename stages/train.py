@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from stages.core.examples import shard_examples
+from stages.core.examples import read_examples
 from stages.core.faults import Fault
 from stages.core.files import write_json
 from stages.core.hashing import stable_hash
 from stages.core.numeric import Compute
 from stages.core.params import Count, Model, Plugin, Positive, Rate, Section, Share, Shared
-from stages.core.records import read_table, shards, side_rows
+from stages.core.records import side_rows
 from stages.core.scores import contingency
 from stages.shell import plugins
 from stages.shell.checkpoints import Checkpoints
@@ -214,10 +214,8 @@ def validated(
     actual, labels = np.array(targets), probabilities.shape[1]
     counts = contingency(actual, probabilities.argmax(1), labels)
     loss = -np.log(np.maximum(probabilities[np.arange(len(actual)), actual], 1e-12)).mean()
-    scores = {
-        name: round(float(plugins.load("metrics", name).score(counts)), 5) for name in sorted({p.metric, "accuracy"})
-    }
-    return scores, float(loss)
+    score = plugins.load("metrics", p.metric).score(counts)
+    return {p.metric: round(float(score), 5)}, float(loss)
 
 
 def fit(trainer: Trainer, validation: tuple[Sequence[list[int]], Sequence[int]], checkpoints: Checkpoints) -> None:
@@ -237,22 +235,15 @@ def fit(trainer: Trainer, validation: tuple[Sequence[list[int]], Sequence[int]],
     trainer.model.load_state_dict(trainer.best)
 
 
-def read_samples(balance: Path, tokens: dict[str, list[int]], place: dict[str, int]) -> list[Sample]:
-    """The training documents, in order of arrival."""
-    rows = side_rows(balance)
-    return [Sample(tokens[row["id"]], place[row["label"]], row["weight"], row["picks"]) for row in rows if row["picks"]]
-
-
-def read_validation(source: Path, split: Path) -> dict[str, str]:
-    """Id → label of the validation documents."""
-    examples = [one for path in shards(source) for one in shard_examples(path, split / path.name, "validation")]
-    return {example.id: example.label for example in examples}
+def samples(training: Sequence[dict[str, Any]], tokens: dict[str, list[int]], place: dict[str, int]) -> list[Sample]:
+    """The rows of balance that are picked, in order of arrival."""
+    picked = [row for row in training if row["picks"]]
+    return [Sample(tokens[row["id"]], place[row["label"]], row["weight"], row["picks"]) for row in picked]
 
 
 def read_tokens(folder: Path, wanted: set[str]) -> dict[str, list[int]]:
     """Id → token ids of the documents that are wanted."""
-    tables = (read_table(path).to_pylist() for path in shards(folder))
-    return {row["id"]: row["tokens"] for table in tables for row in table if row["id"] in wanted}
+    return {row["id"]: row["tokens"] for row in side_rows(folder) if row["id"] in wanted}
 
 
 def stage(
@@ -263,15 +254,14 @@ def stage(
 
     torch.manual_seed(p.seed)
     torch.use_deterministic_algorithms(True)
-    held = read_validation(source, split)
-    training = list(side_rows(balance))
-    tokens = read_tokens(tokenized, {row["id"] for row in training} | held.keys())
+    training, held = list(side_rows(balance)), read_examples(source, split, "validation")
+    tokens = read_tokens(tokenized, {row["id"] for row in training} | {example.id for example in held})
     labels = plugins.load("tasks", p.model.task).labels(row["label"] for row in training)
     place = {label: n for n, label in enumerate(labels)}
     model = build(p, labels, weights, tokenized)
-    trainer = Trainer(model.train(), read_samples(balance, tokens, place), p)
-    known = {one: label for one, label in held.items() if label in place}
-    validation = ([tokens[one] for one in known], [place[label] for label in known.values()])
+    trainer = Trainer(model.train(), samples(training, tokens, place), p)
+    known = [example for example in held if example.label in place]
+    validation = ([tokens[example.id] for example in known], [place[example.label] for example in known])
     code = ("train", f"tasks.{p.model.task}", f"architectures.{p.model.architecture}", f"metrics.{p.metric}")
     checkpoints = Checkpoints.of(e.cache, p, code, [weights, source, split, balance, tokenized])
     fit(trainer, validation, checkpoints)

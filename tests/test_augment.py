@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from stages import split
 from stages.augment import Params, children
 from stages.augmenters import random_word
+from stages.core.hashing import uniform
 from stages.core.records import Document
 
 DOCUMENTS = [
@@ -41,3 +43,10 @@ def test_the_share_is_drawn_per_document() -> None:
 def test_no_child_where_nothing_changed() -> None:
     assert list(children([DOCUMENTS[0]._replace(text="word")], p(1.0))) == []
     assert list(children([DOCUMENTS[0]._replace(text="")], p(1.0, "delete"))) == []
+
+
+def test_whom_the_label_budget_picks_says_nothing_of_who_gets_a_child() -> None:
+    labelled = [split.Item(f"{n:x}", "x", ()) for n in range(4000)]
+    chosen = split.used(labelled, split.Params(validation=0.1, test=0.1, labels=1000, seed=1))
+    drawn = [one for one in chosen if uniform("augment", one, 1) < 0.2]
+    assert 150 < len(drawn) < 250

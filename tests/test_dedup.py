@@ -75,7 +75,7 @@ def test_unlike_documents_have_no_cluster() -> None:
 def test_an_exact_repeat_of_a_removed_document_points_to_the_kept_one() -> None:
     near = {"b": Repeat("a", 0.9, "near-duplicate")}
     same = {"c": Repeat("b", 1.0, "same text"), "d": Repeat("a", 1.0, "same text")}
-    assert dedup.first_kept(same, near) == {"c": Repeat("a", 0.9, "same text"), "d": Repeat("a", 1.0, "same text")}
+    assert dedup.first_kept(same, near) == {"c": Repeat("a", 0.9, "near-duplicate"), "d": Repeat("a", 1.0, "same text")}
 
 
 @pytest.mark.parametrize(("a", "b", "jaccard"), [("ab", "ab", 1.0), ("ab", "bc", 1 / 3), ("a", "b", 0.0)])
@@ -84,8 +84,23 @@ def test_jaccard_is_exact(a: str, b: str, jaccard: float) -> None:
 
 
 def test_every_document_has_a_row() -> None:
-    table = dedup.side_table(["a", "b"], {"b": Repeat("a", 2 / 3, "near-duplicate")}, {"a": "a"})
+    table = dedup.side_table(
+        ["a", "b"], {"b": Repeat("a", 2 / 3, "near-duplicate")}, {"a": "a"}, {"a": None, "b": None}
+    )
     assert table.to_pylist() == [
         {"id": "a", "reason": None, "of": None, "jaccard": None, "cluster": "a"},
         {"id": "b", "reason": "near-duplicate", "of": "a", "jaccard": 0.666667, "cluster": None},
     ]
+
+
+@pytest.mark.parametrize(
+    ("label", "kept", "reason"),
+    [
+        (None, "x", "same text"),
+        ("x", "x", "same text"),
+        ("x", "y", "same text, other label"),
+        ("x", None, "same text, label lost"),
+    ],
+)
+def test_a_reason_says_when_a_label_goes_too(label: str | None, kept: str | None, reason: str) -> None:
+    assert dedup.reason(Repeat("a", 1.0, "same text"), label, kept) == reason

@@ -1,16 +1,12 @@
 """Judgement: metrics with intervals, paired differences, calibration."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from stages import evaluate
-from stages.core.faults import Fault
 from stages.core.numeric import Compute
-from stages.core.records import Document, write_documents, write_table
 from stages.evaluate import Params
 
 P = Params(
@@ -102,11 +98,3 @@ def test_without_test_nothing_is_said_of_it() -> None:
 def test_the_difference_is_that_of_test() -> None:
     found = evaluate.summary({"validation": judged("ab", "ab", "ab"), "test": judged("ab", "ab", "aa")}, P)
     assert found["difference"]["accuracy"]["value"] == 0.5 and found["settings"]["split"] == "test"
-
-
-def test_a_side_without_a_labelled_document_is_a_fault(tmp_path: Path) -> None:
-    documents = [Document("1", "text", "a", "docs", None, None, {"a": ""})]
-    write_documents(tmp_path / "clean/s.parquet", documents, pa.struct([("a", pa.string())]))
-    write_table(tmp_path / "split/s.parquet", pa.Table.from_pylist([{"id": "1", "side": "train", "used": True}]))
-    with pytest.raises(Fault, match=r"evaluate.splits: no labelled document is on the test side; raise split.test"):
-        evaluate.read_side(tmp_path / "clean", tmp_path / "split", "test")

@@ -20,6 +20,7 @@ from stages.core.faults import Fault
 from stages.core.files import read_json
 from stages.core.inference import Classifier
 from stages.core.numeric import Compute
+from stages.core.page import LEVELS, marked
 from stages.core.records import Document, write_documents, write_table
 from stages.engines.serial import Serial
 from stages.explainers import lime, shap
@@ -163,6 +164,12 @@ def test_absent_words_leave_the_special_tokens(built: Path):
 )
 def test_words(built: Path, text: str, words: list[str]):
     assert explain.read(Classifier.load(built / "train"), text).words == words
+
+
+def test_the_strongest_word_of_a_text_is_marked_as_such():
+    found = list(marked(["a", "b", "c"], [0.2, -0.4, 0.0]))
+    assert [(sign, level) for _, sign, level, _ in found] == [("+", 2), ("−", LEVELS), ("−", 0)]
+    assert [level for *_, level, _ in marked(["a"], [0.0])] == [0]
 
 
 def prediction(name: str, label: str, predicted: str, confidence: float) -> dict[str, Any]:

@@ -14,10 +14,16 @@ from ruamel.yaml import YAML
 from stages.commands import check as command
 from stages.core.faults import Fault
 from stages.core.figures import FEATURES
+from stages.shell import plugins
 from stages.shell.params import check, frozen, read, settings
 
 ROOT = Path(__file__).parent.parent
 GONE = object()
+COLUMNS = {"text": "text", "label": None, "key": None, "group": None, "attributes": []}
+FILE = {"path": "mine.csv", "sha256": "0" * 64, "encoding": "utf-8", "delimiter": ",", "columns": COLUMNS}
+MINE: dict[str, Any] = {"name": "mine", "kind": "csv"} | FILE
+WHEELS = {"name": "docs", "kind": "wheels", "platforms": [], "skip": [], "text": "full", "labels": {}}
+HEXADECIMAL = "64 hexadecimal digits are wanted, as `sha256sum FILE` prints them"
 
 # What is changed in params.yaml, and what `check` says to it; a key with a dot in it can't be in a path.
 FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
@@ -85,7 +91,7 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "an empty list": (
         {"ingest.sources": []},
-        ["ingest.sources: tuple should have at least 1 item after validation, not 0, not ()"],
+        ["ingest.sources: at least 1 wanted, not ()"],
     ),
     "unknown task": (
         {"model.task": "text_clasification"},
@@ -149,11 +155,72 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
         },
         [
             "ingest.sources[0]: no 'cvs' in stages/sources; there is: csv, wheels",
+            "ingest.sources[3].wheels: at least 1 wanted, not ()",
             "ingest.sources[3].text: missing",
             "ingest.sources[3].txt: unknown; did you mean text?",
-            "ingest.sources[0].name: string should match pattern '^[a-z0-9_]+$', not 'Mine'",
+            "ingest.sources[0].name: a-z, 0-9 and _ are wanted, as it becomes part of file names, not 'Mine'",
             "ingest.sources[1].kind: missing",
             "ingest.sources[2]: keys with values are wanted, not 'mine.csv'",
+        ],
+    ),
+    "two sources of one name": (
+        {"ingest.sources": [MINE, MINE | {"path": "other.csv"}]},
+        ["ingest.sources: 2 are named mine; give each a name of its own"],
+    ),
+    "no sha256": (
+        {
+            "weights.files": {"tokenizer.json": "953F"},
+            "ingest.sources": [
+                MINE | {"sha256": "0" * 63},
+                WHEELS | {"wheels": [{"name": "numpy", "version": 3.1, "sha256": "g" * 64}]},
+            ],
+        },
+        [
+            f"weights.files.tokenizer.json: {HEXADECIMAL}, not '953F'",
+            f"ingest.sources[0].sha256: {HEXADECIMAL}, not '{'0' * 63}'",
+            "ingest.sources[1].wheels[0].version: YAML reads 3.1 as a float; put it in quotes",
+            f"ingest.sources[1].wheels[0].sha256: {HEXADECIMAL}, not '{'g' * 64}'",
+        ],
+    ),
+    "no lists where something must stand": (
+        {"evaluate.metrics": [], "evaluate.splits": [], "baseline.c": []},
+        [
+            "baseline.c: at least 1 wanted, not ()",
+            "evaluate.splits: at least 1 wanted, not ()",
+            "evaluate.metrics: at least 1 wanted, not ()",
+        ],
+    ),
+    "the same twice": (
+        {"evaluate.splits": ["test", "test", "validation"], "evaluate.metrics": ["accuracy", "accuracy"]},
+        [
+            "evaluate.splits: test: named more than once; once is enough",
+            "evaluate.metrics: accuracy: named more than once; once is enough",
+        ],
+    ),
+    "seeds below zero": (
+        {"dedup.seed": -1, "evaluate.seed": -2},
+        [
+            "dedup.seed: input should be greater than or equal to 0, not -1",
+            "evaluate.seed: input should be greater than or equal to 0, not -2",
+        ],
+    ),
+    "n-grams from long to short": (
+        {"baseline.word_ngrams": [3, 1]},
+        ["baseline.word_ngrams: the first length is above the second; did you mean [1, 3]?"],
+    ),
+    "no room for a token between the special ones": (
+        {"tokenize.max_tokens": 1},
+        ["tokenize.max_tokens: input should be greater than or equal to 3, not 1"],
+    ),
+    "together above the threshold": (
+        {"dedup.together": 0.9},
+        ["dedup: together 0.9 is above threshold 0.8, from which the later document is dropped; lower it"],
+    ),
+    "pinned weights without files and places": (
+        {"weights.files": {}, "weights.places": []},
+        [
+            "weights.files: no tokenizer.json, and model.weights is pinned; name all files, with sha256",
+            "weights.places: none, and model.weights is pinned; name one that has the files",
         ],
     ),
     "sizes beside pinned weights": (
@@ -218,7 +285,7 @@ def test_fault(committed: dict[str, Any], what: str):
 
 def test_what_looks_odd_and_is_right(committed: dict[str, Any]):
     sizes = {"width": 64, "layers": 1, "heads": 4}
-    scratch = {"model.weights": "none", "architectures.bert.sizes": sizes}
+    scratch = {"model.weights": "none", "architectures.bert.sizes": sizes, "weights": {"files": {}, "places": []}}
     nothing = {"explain.documents": 0, "evaluate.splits": ["test"], "clean.steps": [], "filter.limits": {}}
     whole_numbers = {"train.learning_rate": 1, "baseline.c": [1, 2.5]}
     assert faults(changed(committed, scratch | nothing | whole_numbers)) == []
@@ -277,6 +344,28 @@ def test_a_pair_that_makes_no_sense(tmp_path: Path):
     params.write_text(params.read_text().replace("  task: text_classification", "  task: span"))
     told = "  model: architecture bert can't do task span; it can do text_classification; span goes with reader\n"
     assert ran(tmp_path, PYTHONPATH="") == (1, f"reprolm check: params.yaml: 1 to mend:\n{told}")
+
+
+def broken(tmp_path: Path) -> Path:
+    """A project whose plug-in folders have a file each that can't be imported."""
+    shutil.copytree(ROOT / "stages", tmp_path / "stages", symlinks=True)
+    for folder in plugins.folders():
+        (tmp_path / "stages" / folder / "broken.py").write_text("import nothing_of_this_name\n")
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    return tmp_path / "params.yaml"
+
+
+def test_a_broken_plugin_that_nobody_chose_stops_nothing(tmp_path: Path):
+    broken(tmp_path)
+    assert ran(tmp_path, PYTHONPATH="") == (0, "params.yaml: all sections, plug-ins and combinations are right\n")
+
+
+def test_a_broken_plugin_that_is_chosen_keeps_its_traceback(tmp_path: Path):
+    params = broken(tmp_path)
+    params.write_text(params.read_text().replace("mask, whitespace]", "mask, broken]"))
+    status, said = ran(tmp_path, PYTHONPATH="")
+    assert status == 1 and "stages/cleaners/broken.py" in said
+    assert said.endswith("ModuleNotFoundError: No module named 'nothing_of_this_name'\n")
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,16 @@
 import csv
 import io
 import re
+from argparse import ArgumentTypeError
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.conftest import Clone
+from stages.commands import predict
+from stages.core.faults import Fault
+from tests.conftest import Clone, lay
 
 PREDICT = ("python", "-m", "stages.commands", "predict")
 LABELS = {"sequences", "containers", "files and sockets", "text and addresses", "functions and errors"}
@@ -50,16 +55,93 @@ def test_a_file_comes_back_with_two_columns_more(light: Clone, folder: Path) -> 
     assert all(row["predicted"] in LABELS and 0.2 <= float(row["confidence"]) <= 1 for row in rows)
 
 
-def test_what_can_be_wrong_with_a_file(light: Clone, folder: Path) -> None:
+def test_tabs_any_name_and_rows_without_text(light: Clone, folder: Path) -> None:
+    content = 'text\tn\nOpen a file\t1\n\t2\n"Say ""tab\tstop"""\t3\n\n``\n'
+    (folder / "texts.tsv").write_text(content)
+    (folder / "texts.export").write_text(content)
+    said = light.said(*PREDICT, str(folder / "texts.tsv"))
+    assert said == light.said(*PREDICT, str(folder / "texts.export"), "--delimiter", "\\t")
+    rows = list(csv.reader(io.StringIO(said), delimiter="\t"))
+    assert [row[:2] for row in rows[1:]] == [["Open a file", "1"], ["", "2"], ['Say "tab\tstop"', "3"], ["``", ""]]
+    assert [row[2] in LABELS for row in rows[1:]] == [True, False, True, False]
+    assert rows[2][2:] == rows[4][2:] == ["", ""]
+
+
+def test_what_can_be_wrong_with_a_file(folder: Path) -> None:
     cases = {
-        "other.csv": (b"title,body\na,b\n", "no column 'text'; there is: title, body; --column names it"),
-        "empty.csv": (b"text\n", "has no rows"),
-        "latin.csv": ("text\nGröße\n".encode("latin-1"), "can't be read: 'utf-8' codec can't decode"),
+        "other.csv": (
+            b"title,txt\na,b\n",
+            ": no column 'text'; there is: title, txt; --column names it, --delimiter what stands between them; did",
+        ),
+        "nothing.csv": (b"", ": no column 'text'; there is: nothing; --column names it, --delimiter what stands "),
+        "latin.csv": ("text\nGröße\n".encode("latin-1"), ": can't be read: 'utf-8' codec can't decode"),
+        "long.csv": (
+            b'n,text\n1,"a\nb"\n2,c, d\n',
+            ":4: 3 fields, the header has 2; quote a text with the delimiter in it",
+        ),
+        "quotes.csv": (b'text\n"a"b\n', ":2: ',' expected after '\"'; mend the quotes, or name the --delimiter"),
+        "twice.csv": (b"text,text\na,b\n", ": there would be two columns 'text'; rename the file's own"),
+        "again.csv": (b"text,predicted\na,b\n", ": there would be two columns 'predicted'; rename the file's own"),
     }
     for name, (content, said) in cases.items():
         (folder / name).write_bytes(content)
-        assert f"reprolm predict: {folder / name}: {said}" in fault(light, str(folder / name))
-    assert "none.csv: can't be read: [Errno 2] No such file or directory" in fault(light, "none.csv")
+        with pytest.raises(Fault) as told:
+            predict.read_rows(folder / name, "text", ",")
+        assert str(told.value).startswith(f"{folder / name}{said}")
+
+
+def test_without_texts_it_says_so(light: Clone, folder: Path) -> None:
+    (folder / "empty.csv").write_text("text\n")
+    assert fault(light, str(folder / "empty.csv")) == f"reprolm predict: {folder / 'empty.csv'}: has no rows"
+    told = "reprolm predict: none.csv: no such file; to predict a text that ends like this, put a full stop after it"
+    assert fault(light, "none.csv") == told
+    told = "reprolm predict: '``': no text is left after cleaning; give one with words in it"
+    assert fault(light, "``") == told
+
+
+def test_a_text_longer_than_any_file_name(light: Clone) -> None:
+    assert len(light.said(*PREDICT, TEXT * 1000).splitlines()) == 3
+
+
+@pytest.mark.parametrize(("given", "is_one"), [(";", True), ("\t", True), ("\\t", True), ("", False), (";;", False)])
+def test_a_delimiter_is_one_character(given: str, is_one: bool) -> None:
+    with nullcontext() if is_one else pytest.raises(ArgumentTypeError, match="is not one character that can stand"):
+        assert len(predict.character(given)) == 1
+
+
+def test_texts_are_cleaned_as_the_model_was_built_or_not_at_all(light: Clone, tmp_path: Path) -> None:
+    clone = light.copy(tmp_path / "project")
+    for overlay, path in (
+        ({"cleaners": {"mask": {"token": "thing"}}}, "cleaners.mask.token"),
+        ({"clean": {"steps": ["markup"]}}, "clean.steps"),
+    ):
+        clone.change(overlay)
+        assert fault(clone, TEXT) == (
+            f"reprolm predict: params.yaml: the model was built with another {path}; "
+            "`dvc repro` builds it again, or `git checkout params.yaml` brings the committed one back"
+        )
+    clone.run("git", "checkout", "params.yaml")
+    assert clone.said(*PREDICT, TEXT) == light.said(*PREDICT, TEXT)
+    lay(clone.root / "dvc.lock", {"stages": {"clean": {"outs": [{"path": "data/clean", "md5": "0"}]}}})
+    told = "models/train: built before texts were cleaned as they are now; `dvc repro` builds it again"
+    assert fault(clone, TEXT) == f"reprolm predict: {told}"
+    (clone.root / "dvc.lock").unlink()
+    told = "dvc.lock: not found, so nothing says how texts were cleaned; `dvc repro` builds the model again"
+    assert fault(clone, TEXT) == f"reprolm predict: {told}"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "path"),
+    [
+        ({"a": {"b": (1, 2)}}, {"a": {"b": (1, 2)}}, None),
+        ({"a": {"b": (1, 2)}}, {"a": {"b": (1,)}}, "p.a.b"),
+        ({"a": 1}, {"a": 1, "b": {}}, "p.b"),
+        ({"a": 1}, {}, "p.a"),
+        (None, {}, "p"),
+    ],
+)
+def test_the_first_difference(one: Any, other: Any, path: str | None) -> None:
+    assert predict.difference(one, other, "p") == path
 
 
 def test_without_a_model_it_says_what_to_run(light: Clone, tmp_path: Path) -> None:

@@ -98,3 +98,42 @@ def test_shares_that_leave_nothing_are_refused() -> None:
 def test_ties_are_group_cluster_and_cleaned_text() -> None:
     assert split.ties("g", None, "A  b") == ("group g", "text a b")
     assert split.ties(None, "c", "") == ("cluster c", "text ")
+
+
+def test_a_group_that_would_fill_a_side_alone_goes_to_train() -> None:
+    large = [Item(f"large {n}", "x", ("group",)) for n in range(11)]
+    small = [Item(f"small {n}", "x", ()) for n in range(89)]
+    for seed in range(5):
+        side = split.sides(split.groups([*large, *small]), P.model_copy(update={"seed": seed}))
+        assert {side[item.id] for item in large} == {"train"}
+        assert Counter(side.values()) == {"train": 60, "validation": 10, "test": 30}
+
+
+def test_validation_and_test_get_groups_of_the_same_size() -> None:
+    documents = [Item(f"{n} {m}", "x", (f"group {n}",)) for n in range(400) for m in range(1 + n % 8)]
+    tied = split.groups(documents)
+    side = split.sides(tied, P)
+    sizes = {name: [len(group) for group in tied if side[group[0].id] == name] for name in ("validation", "test")}
+    mean = {name: sum(found) / len(found) for name, found in sizes.items()}
+    assert abs(mean["validation"] - mean["test"]) < 1
+
+
+@pytest.mark.parametrize(
+    ("labelled", "labels", "message"),
+    [
+        (
+            {"train": 5, "validation": 1},
+            {"a", "b"},
+            "no labelled document on the test side (train 5, validation 1, test 0); label more or mend ingest.sources",
+        ),
+        (
+            {"train": 5, "validation": 1, "test": 1},
+            {"a"},
+            "all labelled documents of train are 'a'; two labels are needed",
+        ),
+    ],
+)
+def test_too_few_labels_are_a_fault(labelled: dict[str, int], labels: set[str], message: str) -> None:
+    with pytest.raises(Fault) as fault:
+        split.enough(labelled, labels)
+    assert str(fault.value) == f"split: {message}"

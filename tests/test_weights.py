@@ -4,7 +4,8 @@ import hashlib
 import http.server
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from stages.weights import Params, Place
 
 CONTENT = b'{"hidden_size": 384}\n'
 PINNED = hashlib.sha256(CONTENT).hexdigest()
+NESTED = "1_Pooling/config.json"
 OTHER = hashlib.sha256(b"other").hexdigest()
 
 
@@ -35,13 +37,21 @@ def folder(path: Path, content: bytes = CONTENT) -> Path:
 
 def fetch(cache: Path, *places: Place) -> bytes:
     """What is brought as config.json."""
-    return weights.fetch("config.json", PINNED, places, cache / "cache").read_bytes()
+    on_its_way = cache / "on its way"
+    on_its_way.mkdir(exist_ok=True)
+    return weights.fetch("config.json", PINNED, places, cache / "cache", on_its_way).read_bytes()
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
     """A web server that has config.json."""
-    handler = partial(Quiet, directory=folder(tmp_path / "served"))
+    with serving(partial(Quiet, directory=folder(tmp_path / "served"))) as at:
+        yield at
+
+
+@contextmanager
+def serving(handler: Callable[..., http.server.BaseHTTPRequestHandler]) -> Generator[str]:
+    """The address of a web server on this machine."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as one:
         threading.Thread(target=one.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{one.server_port}/"
@@ -67,12 +77,20 @@ def hub_at(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
 
 
+class Broken(Quiet):
+    """Answers what is no HTTP."""
+
+    def do_GET(self) -> None:
+        self.wfile.write(b"no such thing\r\n\r\n")
+
+
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A package index of one wheel that carries config.json: all that pip can see."""
     (tmp_path / "index").mkdir()
     with zipfile.ZipFile(tmp_path / "index/tiny-1.0-py3-none-any.whl", "w") as wheel:
         wheel.writestr("tiny/model/config.json", CONTENT)
+        wheel.writestr(f"tiny/model/{NESTED}", CONTENT)
         wheel.writestr("tiny-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
         wheel.writestr("tiny-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
@@ -105,6 +123,27 @@ def test_places_are_tried_in_order_and_silent_ones_passed_over(tmp_path: Path, s
     there, other = folder(tmp_path / "here"), folder(tmp_path / "other", b"other")
     silent = (place("folder", tmp_path / "none"), place("url", f"{server}none"), place("url", "ftp://nowhere"))
     assert fetch(tmp_path, *silent, place("folder", there), place("folder", other)) == CONTENT
+
+
+def test_a_server_that_speaks_no_http_is_passed_over(tmp_path: Path) -> None:
+    there = place("folder", folder(tmp_path / "here"))
+    with serving(Broken) as at:
+        assert fetch(tmp_path, place("url", at), there) == CONTENT
+
+
+@pytest.mark.usefixtures("index")
+@pytest.mark.parametrize("kind", weights.FETCH)
+def test_a_file_in_a_folder(tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    for there in (tmp_path / "served", tmp_path / f"served/someone/something/resolve/{'1' * 40}"):
+        (there / NESTED).parent.mkdir(parents=True)
+        (there / NESTED).write_bytes(CONTENT)
+    hub_at(server, monkeypatch)
+    hub = f"someone/something@{'1' * 40}"
+    at = {"wheel": "tiny==1.0/tiny/model", "hub": hub, "folder": tmp_path / "served", "url": server}
+    p = Params.model_validate({"files": {NESTED: PINNED}, "places": (place(kind, at[kind]),), "wanted": "pinned"})
+    told = weights.stage(Engine(Serial(), tmp_path / "cache"), p, tmp_path / "out")
+    assert (tmp_path / "out" / NESTED).read_bytes() == CONTENT
+    assert told == "1 files verified, 0 MB"
 
 
 def test_other_bytes_are_a_fault_that_names_both_hashes(tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""The one exception for what a user can mend."""
+"""The one exception for what a user can mend, and what its messages share."""
+
+import difflib
+from collections.abc import Iterable
 
 
 class Fault(Exception):
@@ -6,3 +9,9 @@ class Fault(Exception):
 
     Whatever is not a `Fault` is a bug of reprolm and keeps its traceback.
     """
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The nearest names, as the end of a sentence."""
+    close = difflib.get_close_matches(word, known, n=2)
+    return f"; did you mean {' or '.join(close)}?" if close else ""

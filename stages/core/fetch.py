@@ -33,15 +33,19 @@ def wheel(name: str, version: str, expected: str, platforms: Sequence[str], cach
     return verified(kept, expected, f"{kept}: cached wheel {name}=={version}, delete it to fetch it again")
 
 
-def download(name: str, version: str, platforms: Sequence[str], folder: Path) -> Path:
-    """The one file that pip brings for this distribution, without installing it or what it depends on."""
+def download(name: str, version: str, platforms: Sequence[str], folder: Path, *, show: bool = False) -> Path:
+    """The one file that pip brings for this distribution, without installing it or what it depends on.
+
+    With `show`, people at a terminal see pip's own progress bar: for a large file that nothing else runs beside.
+    """
+    seen = show and sys.stdout.isatty()
     target = [option for platform in platforms for option in ("--platform", platform)]
     abis = [option for abi in ("cp311", "abi3", "none") for option in ("--abi", abi)]
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-deps"]
     command += ["--only-binary=:all:", "--python-version", "3.11", "--implementation", "cp", *target, *abis]
-    done = subprocess.run(
-        [*command, "--dest", str(folder), f"{name}=={version}"], capture_output=True, text=True, check=False
-    )
+    command += ["--dest", str(folder), f"{name}=={version}", *([] if seen else ["--quiet"])]
+    out = None if seen else subprocess.DEVNULL
+    done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True, check=False)
     found = sorted(folder.glob("*.whl"))
     if done.returncode or len(found) != 1:
         said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["pip brought no wheel"]

@@ -4,7 +4,9 @@ import re
 
 import pyarrow as pa
 
-WORD = re.compile(r"\w+")
+# Kana and Han: written without spaces, so that each character counts as a word.
+WITHOUT_SPACES = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+WORD = re.compile(rf"(?=\w)[{WITHOUT_SPACES}]|[^\W{WITHOUT_SPACES}]+")
 FEATURES = {
     "characters": pa.int32(),
     "words": pa.int32(),

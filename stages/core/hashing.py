@@ -19,14 +19,17 @@ def document_id(source: str, *key: str | int) -> str:
     return f"{stable_hash(source, *key):016x}"
 
 
-def rng(name: str, seed: int) -> random.Random:
-    """A generator of one's own for a document (by its id): no result depends on who drew before."""
-    return random.Random(stable_hash(name, seed))
+def rng(decision: str, name: str, seed: int) -> random.Random:
+    """A generator of one's own for a document (`name` is its id): no result depends on who drew before.
+
+    `decision` keeps decisions apart: with equal seeds, whom the label budget picks says nothing of who gets a child.
+    """
+    return random.Random(stable_hash(decision, name, seed))
 
 
-def uniform(name: str, seed: int) -> float:
-    """A number in [0, 1) that belongs to `name`; cheaper than a generator where one number is enough."""
-    return stable_hash(name, seed) / 2**64
+def uniform(decision: str, name: str, seed: int) -> float:
+    """A number in [0, 1) that belongs to a decision about a document; cheaper than a generator where one is enough."""
+    return stable_hash(decision, name, seed) / 2**64
 
 
 def sha256(path: Path) -> str:

@@ -1,6 +1,6 @@
 """A built model at work: texts to token ids, token ids to probabilities. Shared by the stages and by `predict`."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,10 +70,3 @@ class Classifier:
     def _batch(self, rows: Sequence[TokenIds]) -> NDArray[np.float32]:
         ids, mask = padded(rows, self.model.config.pad_token_id)
         return torch.softmax(self.model(input_ids=ids, attention_mask=mask).logits, -1).numpy()
-
-
-def top(probabilities: NDArray[np.float32], labels: Sequence[str]) -> Iterator[tuple[str, float]]:
-    """The most probable label of each row, and its probability."""
-    for row in probabilities:
-        best = int(row.argmax())
-        yield labels[best], float(row[best])

@@ -2,10 +2,12 @@
 
 Other instructions or another number of threads sum in another order and give other last bits. These variables are
 read when torch, numpy and their BLAS are loaded, so they must be set before: `declare` starts the process again once.
+Whatever else the user's shell says to these libraries is taken away, or it would change bytes that nobody declared.
 """
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +24,7 @@ CAPABILITY = {
         "OPENBLAS_CORETYPE": "Haswell",
         "NPY_DISABLE_CPU_FEATURES": ABOVE_AVX2,
         "NUMBA_CPU_NAME": "haswell",
+        "NUMBA_CPU_FEATURES": "",  # those of the named CPU alone; where it is not set, those of this CPU are added
     },
     "avx512": {
         "ATEN_CPU_CAPABILITY": "avx512",
@@ -30,6 +33,7 @@ CAPABILITY = {
         "OPENBLAS_CORETYPE": "SkylakeX",
         "NPY_DISABLE_CPU_FEATURES": "AVX512_ICL AVX512_SPR",
         "NUMBA_CPU_NAME": "skylake-avx512",
+        "NUMBA_CPU_FEATURES": "",
     },
     "native": {},
 }
@@ -39,6 +43,9 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_
 
 # Threads that wait shall sleep: spinning changes no bit and wastes the cores that others share.
 WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0", "MKL_DYNAMIC": "FALSE"}
+
+# What the numeric libraries hear by: under these names only what is declared may stand.
+HEARD = ("ATEN_", "MKL_", "ONEDNN_", "DNNL_", "OPENBLAS_", "OMP_", "KMP_", "NPY_", "NUMBA_CPU_")
 
 
 class Compute(Section):
@@ -53,6 +60,11 @@ def environment(compute: Compute) -> dict[str, str]:
     return {name: str(compute.threads) for name in THREADS} | WAITING | CAPABILITY[compute.cpu]
 
 
+def declared(outer: Mapping[str, str], compute: Compute) -> dict[str, str]:
+    """`outer` with the variables that make `compute` true, and without any other that these libraries hear."""
+    return {name: value for name, value in outer.items() if not name.startswith(HEARD)} | environment(compute)
+
+
 def supported(flag: str, cpuinfo: Path = CPUINFO) -> bool:
     """Whether this CPU says it has the instructions; where nothing says so (not Linux), they are taken to be there."""
     return not flag or not cpuinfo.exists() or flag in cpuinfo.read_text().split()
@@ -60,8 +72,8 @@ def supported(flag: str, cpuinfo: Path = CPUINFO) -> bool:
 
 def declare(compute: Compute, cpuinfo: Path = CPUINFO) -> None:
     """Go on under the declared environment: at once where it stands already, else by starting this process again."""
-    wanted = environment(compute)
-    if all(os.environ.get(name) == value for name, value in wanted.items()):
+    wanted = declared(os.environ, compute)
+    if wanted == os.environ:
         return
     if not supported(FLAG[compute.cpu], cpuinfo):
         other = "avx2, or native" if compute.cpu == "avx512" else "native"
@@ -70,4 +82,4 @@ def declare(compute: Compute, cpuinfo: Path = CPUINFO) -> None:
             f"set {other} (with native the same bytes come from CPUs of the same type only)"
         )
     sys.stdout.flush()
-    os.execve(sys.executable, sys.orig_argv, os.environ | wanted)
+    os.execve(sys.executable, sys.orig_argv, wanted)

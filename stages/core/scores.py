@@ -4,7 +4,7 @@ Intervals: percentile bootstrap (Efron and Tibshirani 1993, ch. 13) over groups 
 documents of a group are no independent draws (cluster bootstrap: Field and Welsh 2007).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,23 +14,19 @@ Counts = NDArray[np.float64]
 Score = Callable[[Counts], NDArray[np.float64]]
 
 
-def contingency(actual: NDArray[np.intp], predicted: NDArray[np.intp], labels: int) -> Counts:
-    """(labels, labels): how often which label (row) was taken for which (column)."""
-    cells = np.bincount(actual * labels + predicted, minlength=labels * labels)
+def contingency(
+    actual: NDArray[np.intp], predicted: NDArray[np.intp], labels: int, times: NDArray[np.int64] | None = None
+) -> Counts:
+    """(labels, labels): how often which label (row) was taken for which (column); each document `times` times."""
+    cells = np.bincount(actual * labels + predicted, weights=times, minlength=labels * labels)
     return cells.reshape(labels, labels).astype(float)
 
 
-def per_group(actual: NDArray[np.intp], predicted: NDArray[np.intp], groups: NDArray[np.intp], labels: int) -> Counts:
-    """(groups, labels²): the contingency table of each group, in a row."""
-    tables = np.zeros((int(groups.max()) + 1, labels * labels))
-    np.add.at(tables, (groups, actual * labels + predicted), 1.0)
-    return tables
-
-
-def resampled(groups: int, resamples: int, seed: int) -> NDArray[np.float64]:
-    """(resamples, groups): how often each group is drawn, with replacement."""
-    draws = np.random.Generator(np.random.PCG64(seed)).multinomial(groups, np.full(groups, 1.0 / groups), resamples)
-    return draws.astype(float)
+def draws(groups: int, resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """How often each group is drawn, with replacement, for one resample after the other."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    for _ in range(resamples):
+        yield np.bincount(rng.integers(0, groups, groups), minlength=groups)
 
 
 def interval(value: Any, replicates: NDArray[np.float64], level: float) -> dict[str, float]:

@@ -7,6 +7,7 @@ import hashlib
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,15 @@ from stages.core.files import writing
 from stages.core.hashing import sha256
 from stages.core.params import Section
 from stages.shell.closure import closure
+
+LIBRARIES = ("torch", "transformers", "tokenizers", "numpy")
+KEPT = 3  # runs that were killed and may go on
+
+
+def bounded(folder: Path) -> None:
+    """Leaves the newest runs."""
+    for old in sorted(folder.glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)[KEPT:]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -25,13 +35,11 @@ class Checkpoints:
     @classmethod
     def of(cls, cache: Path, p: Section, code: Sequence[str], inputs: Sequence[Path]) -> "Checkpoints":
         """Keyed by code, parameters, versions and the bytes of the inputs: another run never sees these."""
-        import torch
-        import transformers
-
-        parts = [p.model_dump_json(), torch.__version__, transformers.__version__]
+        parts = [p.model_dump_json(), *(f"{name} {version(name)}" for name in LIBRARIES)]
         files = [*closure(*code), *(path for folder in inputs for path in sorted(folder.rglob("*")) if path.is_file())]
         parts += [sha256(path) for path in files]
         key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        bounded(cache / "checkpoints")
         return cls(cache / "checkpoints" / key[:32])
 
     def last(self) -> dict[str, Any] | None:

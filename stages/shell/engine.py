@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from itertools import repeat
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -28,8 +28,8 @@ class Engine:
 
     def map(self, function: Callable[..., T], items: Sequence[S], *fixed: Any, what: str = "shards") -> list[T]:
         """`function(item, *fixed)` for each item, results in the order of the items."""
-        futures = [self.executor.submit(partial(function, item, *fixed)) for item in items]
-        return [future.result() for future in progress(futures, what, len(futures))]
+        results = self.executor.map(function, items, *map(repeat, fixed))
+        return list(progress(results, what, len(items)))
 
 
 def chosen() -> ModuleType:

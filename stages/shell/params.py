@@ -1,10 +1,11 @@
 """params.yaml as typed values: every fault told at once, with its path and what was probably meant."""
 
-import difflib
 import importlib
 import typing
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from reprlib import repr as shortened
 from types import ModuleType
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from stages.core.faults import Fault
+from stages.core.faults import Fault, did_you_mean
 from stages.core.numeric import Compute
 from stages.core.params import Model, Plugin, Section, Shared
 from stages.shell import plugins
@@ -91,13 +92,11 @@ class Checked:
         if name not in self.tree:
             self.faults.append(f"{name}: missing section")
             return None
-        return (
-            self.typed(COMMON[name], self.tree[name], name) if name in COMMON else self.of_stage(name, self.tree[name])
-        )
+        return self.of_section(name, self.tree[name])
 
-    def of_stage(self, stage: str, raw: Any) -> Section | None:
-        """A stage's `Params`, from its own section and from what it shares with others."""
-        kind = stage_module(stage).Params
+    def of_section(self, stage: str, raw: Any) -> Section | None:
+        """A section that is no plug-ins': typed from its own keys, and from what a stage shares with others."""
+        kind = kind_of(stage)
         elsewhere = shared_fields(kind)
         if isinstance(raw, dict):
             self.faults += [
@@ -109,13 +108,19 @@ class Checked:
         return self.typed(kind, raw, stage)
 
     def of_plugins(self, folder: str, raw: Any) -> dict[str, Section | None]:
-        """The parameters of a folder's plug-ins by name; those that have none need no section."""
+        """The parameters of a folder's plug-ins by name: of those that have a section, and of the chosen ones that need
+        none. The others are not imported: what nobody chose may be broken."""
         if not isinstance(raw, dict):
             self.faults.append(f"{folder}: names with their parameters are wanted, not {shortened(raw)}")
             return dict.fromkeys(plugins.names(folder))
-        values = {name: self.plugin(folder, name, one, f"{folder}.{name}") for name, one in raw.items()}
-        bare = [name for name in plugins.names(folder) if not plugin_params(folder, name).model_fields]
-        return {name: Section() for name in bare} | values
+        chosen = {
+            name
+            for section in (*COMMON, *stage_names())
+            for _, of, name in named(kind_of(section), self.tree.get(section))
+            if of == folder and name in plugins.names(folder) and name not in raw
+        }
+        bare = {name: Section() for name in sorted(chosen) if not plugin_params(folder, name).model_fields}
+        return bare | {name: self.plugin(folder, name, one, f"{folder}.{name}") for name, one in raw.items()}
 
     def plugin(self, folder: str, name: str, raw: Any, place: str) -> Section | None:
         """The typed parameters of a plug-in."""
@@ -160,15 +165,16 @@ class Checked:
 
     def chosen_faults(self, kind: type[Section], raw: Any, place: str) -> Iterator[str]:
         """Names of plug-ins that there are not, or whose own section is missing."""
-        for name, info in kind.model_fields.items():
-            mark, shared = metadata(info, Plugin), metadata(info, Shared)
-            if mark is None or shared or not isinstance(raw, dict):
-                continue
-            for one in names_in(raw.get(name)):
-                if one not in plugins.names(mark.folder):
-                    yield f"{place}.{name}: {plugins.unknown(mark.folder, one)}"
-                elif one not in self.section(mark.folder):
-                    yield f"{mark.folder}.{one}: missing section, as {place}.{name} names it"
+        for key, folder, name in named(kind, raw):
+            if name not in plugins.names(folder):
+                yield f"{place}.{key}: {plugins.unknown(folder, name)}"
+            elif name not in self.section(folder):
+                yield f"{folder}.{name}: missing section, as {place}.{key} names it"
+
+
+def kind_of(section: str) -> type[Section]:
+    """The type of a section that several stages share, or of a stage's."""
+    return COMMON.get(section) or stage_module(section).Params
 
 
 def plugin_params(folder: str, name: str) -> type[Section]:
@@ -187,17 +193,23 @@ def explained(place: str, error: Any, kind: type[Section]) -> str:
     """One pydantic error as a sentence: path, value, and the nearest known key for one that is not known."""
     *outer, last = error["loc"] or ("",)
     path = place + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error["loc"])
+    given = error["input"]
     match error["type"]:
         case "missing":
-            return f"{path}: missing"
+            told = "missing"
         case "extra_forbidden":
-            return f"{path}: unknown{did_you_mean(str(last), owner(kind, outer).model_fields)}"
+            told = f"unknown{did_you_mean(str(last), owner(kind, outer).model_fields)}"
         case "value_error":
-            return f"{path}: {error['ctx']['error']}"
+            told = str(error["ctx"]["error"])
         case "model_type":
-            return f"{path}: keys with values are wanted, not {shortened(error['input'])}"
+            told = f"keys with values are wanted, not {shortened(given)}"
+        case "too_short":
+            told = f"at least {error['ctx']['min_length']} wanted, not {shortened(given)}"
+        case "string_type" if isinstance(given, int | float | date):
+            told = f"YAML reads {given} as a {type(given).__name__}; put it in quotes"
         case _:
-            return f"{path}: {error['msg'][0].lower()}{error['msg'][1:]}, not {shortened(error['input'])}"
+            told = f"{error['msg'][0].lower()}{error['msg'][1:]}, not {shortened(given)}"
+    return f"{path}: {told}"
 
 
 def owner(kind: Any, location: Iterable[int | str]) -> type[Section]:
@@ -213,16 +225,14 @@ def is_section(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Section)
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The nearest names, as the end of a sentence."""
-    close = difflib.get_close_matches(word, known, n=2)
-    return f"; did you mean {' or '.join(close)}?" if close else ""
-
-
-def names_in(value: Any) -> tuple[str, ...]:
-    """The plug-ins that a value names: one, or several; whether it is of the right type is told elsewhere."""
-    several = value if isinstance(value, tuple) else (value,)
-    return tuple(one for one in several if isinstance(one, str))
+def named(kind: type[Section], raw: Any) -> Iterator[tuple[str, str, str]]:
+    """Key, folder and name of each plug-in that a section names; whether a value is of the right type is told
+    elsewhere."""
+    for key, info in kind.model_fields.items():
+        mark = metadata(info, Plugin)
+        if mark and not metadata(info, Shared) and isinstance(raw, dict):
+            names = value if isinstance(value := raw.get(key), tuple) else (value,)
+            yield from ((key, mark.folder, name) for name in names if isinstance(name, str))
 
 
 def metadata(info: FieldInfo, kind: type[Any]) -> Any:
@@ -245,7 +255,8 @@ def check(tree: dict[str, Any]) -> Checked:
             checked.section(name)
         else:
             checked.faults.append(f"{name}: unknown section{did_you_mean(name, known)}")
-    checked.faults += [*architecture_faults(checked.values), *split_faults(checked.values)]
+    for combined in (architecture_faults, weights_faults, source_faults, split_faults):
+        checked.faults += combined(checked.values)
     return checked
 
 
@@ -265,6 +276,24 @@ def architecture_faults(values: dict[str, Any]) -> Iterator[str]:
         )
     if p := values["architectures"][model.architecture]:
         yield from architecture.faults(model, p)
+
+
+def weights_faults(values: dict[str, Any]) -> Iterator[str]:
+    """Pinned weights that are nowhere, or without the tokenizer that they were trained with."""
+    model, weights = values["model"], values["weights"]
+    if model and weights and model.weights == "pinned":
+        if "tokenizer.json" not in weights.files:
+            yield "weights.files: no tokenizer.json, and model.weights is pinned; name all files, with sha256"
+        if not weights.places:
+            yield "weights.places: none, and model.weights is pinned; name one that has the files"
+
+
+def source_faults(values: dict[str, Any]) -> Iterator[str]:
+    """Sources that would give documents, shards and ids of one name."""
+    sources = values["ingest"].sources if values["ingest"] else ()
+    for name, count in Counter(source.name for source in sources).items():
+        if count > 1:
+            yield f"ingest.sources: {count} are named {name}; give each a name of its own"
 
 
 def split_faults(values: dict[str, Any]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import TypeVar
 from tqdm import tqdm
 
 T = TypeVar("T")
-BAR = "  {desc}: {percentage:3.0f}%|{bar:30}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
+BAR = "  {desc}: {percentage:3.0f}%|{bar:30}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]{postfix}"
 
 
 def progress(items: Iterable[T], what: str, total: int | None = None) -> "tqdm[T]":

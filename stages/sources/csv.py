@@ -2,7 +2,6 @@
 
 import codecs
 import csv
-import difflib
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import Annotated
 import pyarrow as pa
 from pydantic import Field, field_validator
 
-from stages.core.faults import Fault
+from stages.core.faults import Fault, did_you_mean
 from stages.core.hashing import sha256
-from stages.core.params import Section
+from stages.core.params import Section, Sha256
 from stages.core.records import Reject, Row
 
 
@@ -31,7 +30,7 @@ class Columns(Section):
 
 class Params(Section):
     path: str
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Sha256
     encoding: str
     delimiter: Annotated[str, Field(min_length=1, max_length=1)]
     columns: Columns
@@ -74,7 +73,7 @@ def pinned(path: Path, expected: str) -> None:
     if found != expected:
         raise Fault(
             f"{path}: sha256 is {found}, pinned is {expected}; if the change is wanted, pin the new one "
-            f"(`python -m pip hash {path}` prints it)"
+            f"(`sha256sum {path}` prints it)"
         )
 
 
@@ -105,17 +104,12 @@ def heading(path: str, header: list[str] | Reject, columns: Columns) -> list[str
     for name in columns.names():
         if name not in header:
             raise Fault(
-                f"{path}:1: no column {name!r}{did_you_mean(name, header)}; "
-                f"there is: {', '.join(header) or 'nothing'}; correct columns or delimiter in params.yaml"
+                f"{path}:1: no column {name!r}; there is: {', '.join(header) or 'nothing'}; "
+                f"correct columns or delimiter in params.yaml{did_you_mean(name, header)}"
             )
         if header.count(name) > 1:
             raise Fault(f"{path}:1: {header.count(name)} columns are named {name!r}; rename all but one")
     return header
-
-
-def did_you_mean(name: str, header: list[str]) -> str:
-    close = difflib.get_close_matches(name, header, n=1)
-    return f", did you mean {close[0]!r}?" if close else ""
 
 
 def rows(

@@ -17,7 +17,7 @@ from pydantic import Field, field_validator
 
 from stages.core import fetch
 from stages.core.faults import Fault
-from stages.core.params import Section
+from stages.core.params import Section, Sha256
 from stages.core.records import Reject, Row
 
 ATTRIBUTES = pa.struct(
@@ -29,11 +29,11 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 class Wheel(Section):
     name: str
     version: str
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Sha256
 
 
 class Params(Section):
-    wheels: tuple[Wheel, ...]
+    wheels: Annotated[tuple[Wheel, ...], Field(min_length=1)]
     platforms: tuple[str, ...]
     skip: tuple[str, ...]
     text: Literal["summary", "full"]

@@ -1,6 +1,10 @@
 """A small wheel from the package index: taken with the pinned bytes only, fetched once."""
 
 import hashlib
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,6 +52,24 @@ def test_a_cached_file_that_went_bad_is_named(pinned: str, tmp_path: Path):
         Fault, match=f"{pinned}: cached wheel {NAME}=={VERSION}, delete it to fetch it again: the bytes"
     ):
         fetch.wheel(NAME, VERSION, pinned, PLATFORMS, tmp_path)
+
+
+@pytest.mark.parametrize(("show", "told"), [(False, False), (True, True)])
+def test_a_terminal_shows_what_pip_does_where_that_is_wanted(tmp_path: Path, show: bool, told: bool):
+    story = "from stages.core.fetch import download; from pathlib import Path; download"
+    call = f"({NAME!r}, {VERSION!r}, {PLATFORMS!r}, Path({str(tmp_path)!r}), show={show})"
+    ours, theirs = pty.openpty()
+    subprocess.run([sys.executable, "-c", story + call], stdout=theirs, check=True, cwd=os.getcwd())
+    os.write(theirs, b"end")
+    assert (f"{NAME}-{VERSION}" in os.read(ours, 10_000).decode()) is told
+    os.close(ours)
+    os.close(theirs)
+
+
+@pytest.mark.parametrize("show", [False, True])
+def test_a_log_does_not(tmp_path: Path, show: bool, capfd: pytest.CaptureFixture[str]):
+    fetch.download(NAME, VERSION, PLATFORMS, tmp_path, show=show)
+    assert capfd.readouterr().out == ""
 
 
 def test_a_version_that_there_is_not(tmp_path: Path):

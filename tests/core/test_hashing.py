@@ -15,7 +15,8 @@ def test_values_of_the_first_release():
     assert stable_hash() == 13020603013274838756
     assert stable_hash("a", 1) == 8098670429562427586
     assert document_id("docs", "numpy:numpy.linalg:solve:1") == "bc9201f341614fd3"
-    assert rng("4b73dc71af83aac3", 1).random() == 0.11475216878182415
+    assert rng("a", "b", 1).random() == 0.4108105087326469
+    assert uniform("a", "abc", 1) == 0.9361423408392369
 
 
 def test_parts_do_not_run_into_each_other():
@@ -29,14 +30,14 @@ def test_other_parts_have_another_hash(a: list[str | int], b: list[str | int]):
 
 @given(st.text(), st.integers())
 def test_a_number_of_ones_own(name: str, seed: int):
-    assert 0.0 <= uniform(name, seed) < 1.0
-    assert uniform(name, seed) == uniform(name, seed)
+    assert 0.0 <= uniform("picks", name, seed) < 1.0
+    assert uniform("picks", name, seed) == uniform("picks", name, seed) != uniform("augment", name, seed)
 
 
 def test_who_drew_before_makes_no_difference():
-    first = rng("a", 1).random()
-    rng("b", 1).random()
-    assert rng("a", 1).random() == first != rng("a", 2).random()
+    first = rng("explain", "a", 1).random()
+    rng("explain", "b", 1).random()
+    assert rng("explain", "a", 1).random() == first != rng("explain", "a", 2).random()
 
 
 def test_half_a_surrogate_pair_has_a_hash_too():

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -19,6 +20,21 @@ print("start", flush=True)
 declare(Compute(cpu="native", threads=3))
 import numpy
 print(os.environ["OMP_NUM_THREADS"], os.environ["MKL_DYNAMIC"])
+"""
+HEARD = """
+import os, sys
+from stages.core.numeric import HEARD, Compute, declare
+declare(Compute(cpu=sys.argv[1], threads=3))
+print(*sorted(name for name in os.environ if name.startswith(HEARD)))
+"""
+NUMBA = """
+import numba, numpy
+@numba.njit
+def add(one, other):
+    for n in range(one.size):
+        one[n] += other[n]
+add(numpy.ones(8), numpy.ones(8))
+print("ymm" in "".join(add.inspect_asm().values()))
 """
 
 
@@ -65,18 +81,44 @@ def test_a_cpu_without_the_instructions_is_refused(tmp_path: Path, monkeypatch: 
 
 
 def test_where_the_environment_stands_nothing_happens(monkeypatch: pytest.MonkeyPatch):
-    for name, value in numeric.environment(AVX2).items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(os, "environ", numeric.declared(os.environ, AVX2))
     numeric.declare(AVX2)
 
 
+@pytest.mark.parametrize("cpu", ["avx2", "native"])
+def test_what_else_the_libraries_would_hear_is_taken_away(cpu: Literal["avx2", "native"]):
+    foreign = dict.fromkeys(("ATEN_CPU_CAPABILITY", "ONEDNN_DEFAULT_FPMATH_MODE", "NPY_ENABLE_CPU_FEATURES"), "x")
+    outer = {"HOME": "/home", "OMP_THREAD_LIMIT": "1", "NUMBA_CACHE_DIR": "/c"} | foreign
+    compute = Compute(cpu=cpu, threads=2)
+    kept = {"HOME": "/home", "NUMBA_CACHE_DIR": "/c"}
+    assert numeric.declared(outer, compute) == kept | numeric.environment(compute)
+
+
+def ran(story: str, *arguments: str, **environment: str) -> str:
+    """What a process of its own says, started in an environment that declares nothing and adds this."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(numeric.HEARD)}
+    command, told = [sys.executable, "-c", story, *arguments], {"PYTHONPATH": os.getcwd()}
+    return subprocess.run(
+        command, capture_output=True, text=True, check=True, env=plain | told | environment, timeout=60
+    ).stdout
+
+
+@pytest.mark.parametrize("cpu", ["native", "avx2"])
+def test_a_process_hears_only_what_is_declared(cpu: Literal["avx2", "native"]):
+    if not numeric.supported(numeric.FLAG[cpu]):
+        pytest.skip(f"this CPU has no {cpu}")
+    told = ran(HEARD, cpu, OMP_THREAD_LIMIT="1", ATEN_CPU_CAPABILITY="default", OMP_NUM_THREADS="7")
+    wanted = numeric.environment(Compute(cpu=cpu, threads=3))
+    assert told.split() == sorted(name for name in wanted if name.startswith(numeric.HEARD))
+
+
+@pytest.mark.parametrize("features", [{}, {"NUMBA_CPU_FEATURES": ""}], ids=["not set", "none"])
+def test_without_features_numba_takes_the_named_cpu_at_its_word(features: dict[str, str]):
+    """What CAPABILITY relies on, with a CPU that is older than every declared one."""
+    if not numeric.supported("avx2"):
+        pytest.skip("this CPU has no avx2")
+    assert ran(NUMBA, NUMBA_CPU_NAME="nehalem", **features) == f"{not features}\n"
+
+
 def test_the_process_starts_again_once():
-    plain = {name: value for name, value in os.environ.items() if name not in numeric.environment(AVX2)}
-    done = subprocess.run(
-        [sys.executable, "-c", STORY],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=plain | {"PYTHONPATH": os.getcwd()},
-    )
-    assert done.stdout.split("\n") == ["start", "start", "3 FALSE", ""]
+    assert ran(STORY).split("\n") == ["start", "start", "3 FALSE", ""]
