@@ -2,7 +2,6 @@
 
 import importlib
 import typing
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -18,6 +17,7 @@ from stages.core.faults import Fault, did_you_mean
 from stages.core.numeric import Compute
 from stages.core.params import Model, Plugin, Section, Shared
 from stages.shell import plugins
+from stages.shell.combinations import combination_faults
 
 FILE = Path("params.yaml")
 COMMON: dict[str, type[Section]] = {"model": Model, "compute": Compute}
@@ -255,52 +255,8 @@ def check(tree: dict[str, Any]) -> Checked:
             checked.section(name)
         else:
             checked.faults.append(f"{name}: unknown section{did_you_mean(name, known)}")
-    for combined in (architecture_faults, weights_faults, source_faults, split_faults):
-        checked.faults += combined(checked.values)
+    checked.faults += combination_faults(checked.values)
     return checked
-
-
-def architecture_faults(values: dict[str, Any]) -> Iterator[str]:
-    """A task that the architecture can't do; parameters that do not go with the shared choices."""
-    model: Model | None = values["model"]
-    if model is None:
-        return
-    architecture = plugins.load("architectures", model.architecture)
-    if model.task not in architecture.TASKS:
-        able = [
-            name for name in plugins.names("architectures") if model.task in plugins.load("architectures", name).TASKS
-        ]
-        yield (
-            f"model: architecture {model.architecture} can't do task {model.task}; it can do "
-            f"{', '.join(architecture.TASKS)}; {model.task} goes with {', '.join(able) or 'none'}"
-        )
-    if p := values["architectures"][model.architecture]:
-        yield from architecture.faults(model, p)
-
-
-def weights_faults(values: dict[str, Any]) -> Iterator[str]:
-    """Pinned weights that are nowhere, or without the tokenizer that they were trained with."""
-    model, weights = values["model"], values["weights"]
-    if model and weights and model.weights == "pinned":
-        if "tokenizer.json" not in weights.files:
-            yield "weights.files: no tokenizer.json, and model.weights is pinned; name all files, with sha256"
-        if not weights.places:
-            yield "weights.places: none, and model.weights is pinned; name one that has the files"
-
-
-def source_faults(values: dict[str, Any]) -> Iterator[str]:
-    """Sources that would give documents, shards and ids of one name."""
-    sources = values["ingest"].sources if values["ingest"] else ()
-    for name, count in Counter(source.name for source in sources).items():
-        if count > 1:
-            yield f"ingest.sources: {count} are named {name}; give each a name of its own"
-
-
-def split_faults(values: dict[str, Any]) -> Iterator[str]:
-    """A side whose predictions are to be explained, but not made."""
-    explain, evaluate = values["explain"], values["evaluate"]
-    if explain and evaluate and explain.documents and explain.explainers and explain.side not in evaluate.splits:
-        yield f"explain.side: {explain.side} is not evaluated; add it to evaluate.splits, or name another side"
 
 
 def settings(stage: str, path: Path = FILE) -> Any:
