@@ -45,6 +45,7 @@ def test_differences_in_parameters_metrics_and_plots(tried: tuple[Clone, list[st
     assert plots.keys() == {"data"} and plots["data"]
 
 
+@pytest.mark.slow
 def test_an_experiment_apart_from_changes_wants_a_git_identity(light: Clone, tmp_path: Path) -> None:
     clone = light.copy(tmp_path / "project")
     clone.change({"evaluate": {"resamples": 100}})  # DVC stashes it, and a stash has an author

@@ -67,7 +67,7 @@ RE_RUN: list[tuple[str, Edit, set[str]]] = [
     ("the chosen augmenter", comment("stages/augmenters/random_word.py"), {"augment"}),
     ("an explainer", comment("stages/explainers/lime.py"), {"explain"}),
     ("a source", comment("stages/sources/csv.py"), {"ingest"}),
-    ("core, where it is imported", comment("stages/core/figures.py"), {"features", "filter"}),
+    ("core, where it is imported", comment("stages/core/figures.py"), {"features", "filter", "explain"}),
     ("a parameter", params("  learning_rate: 3e-4", "  learning_rate: 1e-4"), {"train"}),
     ("a shared parameter", params("  max_tokens: 48", "  max_tokens: 32"), {"tokenize", "train"}),
     ("the weights", params("  weights: pinned", "  weights: none"), {"weights", "tokenize", "train"}),
