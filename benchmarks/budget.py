@@ -82,6 +82,8 @@ def main() -> None:
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
         _, seconds, peak = watched(["dvc", "repro"], clone, env)
         print(f"whole dvc repro: {seconds / 60:.1f} minutes, {peak / 2**30:.2f} GiB at most ({os.cpu_count()} cores)")
+        same = not subprocess.run(["git", "diff", "--quiet", "dvc.lock"], cwd=clone, check=False).returncode
+        print(f"dvc.lock: {'byte-identical to' if same else 'NOT'} the committed one")
         print("\n| stage | seconds | CPU seconds | peak MiB |\n|---|---|---|---|")
         for name, one in read_json(clone / "reports" / "run.json").items():
             print(f"| {name} | {one['seconds']:.1f} | {one['cpu_seconds']:.1f} | {one['peak_mib']} |")
