@@ -266,7 +266,7 @@ def stage(
     checkpoints = Checkpoints.of(e.cache, p, code, [weights, source, split, balance, tokenized])
     fit(trainer, validation, checkpoints)
     save(trainer, tokenized, out)
-    checkpoints.clear()
+    checkpoints.end("train")
     now = trainer.progress
     return f"{now.step:,} steps, best epoch {now.best_epoch} of {now.epoch}: validation {p.metric} {now.best:.3f}"
 

@@ -291,8 +291,13 @@ def test_what_looks_odd_and_is_right(committed: dict[str, Any]):
     assert faults(changed(committed, scratch | nothing | whole_numbers)) == []
 
 
+WELL = "params.yaml: all sections, plug-ins and combinations are right; packages are those of requirements.lock\n"
+
+
 def ran(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
     """`reprolm check`, as a user would run it in the folder: exit status, and all that it says."""
+    for name in ("pyproject.toml", "requirements.lock"):
+        shutil.copy(ROOT / name, folder)
     done = subprocess.run(
         [sys.executable, "-m", "stages.commands", "check", *arguments],
         cwd=folder,
@@ -307,7 +312,7 @@ def ran(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
 
 def test_all_is_well(tmp_path: Path):
     shutil.copy(ROOT / "params.yaml", tmp_path)
-    assert ran(tmp_path) == (0, "params.yaml: all sections, plug-ins and combinations are right\n")
+    assert ran(tmp_path) == (0, WELL)
 
 
 def test_all_faults_in_one_go(committed: dict[str, Any], tmp_path: Path):
@@ -357,7 +362,7 @@ def broken(tmp_path: Path) -> Path:
 
 def test_a_broken_plugin_that_nobody_chose_stops_nothing(tmp_path: Path):
     broken(tmp_path)
-    assert ran(tmp_path, PYTHONPATH="") == (0, "params.yaml: all sections, plug-ins and combinations are right\n")
+    assert ran(tmp_path, PYTHONPATH="") == (0, WELL)
 
 
 def test_a_broken_plugin_that_is_chosen_keeps_its_traceback(tmp_path: Path):

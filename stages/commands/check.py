@@ -1,4 +1,4 @@
-"""Check params.yaml: every section, plug-in and combination, all faults at once; no data is needed."""
+"""Check params.yaml and the environment: every section, plug-in and package, all faults at once; no data is needed."""
 
 import argparse
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from stages.core.faults import Fault
 from stages.shell.engine import chosen
 from stages.shell.params import FILE, check, read, told
+from stages.shell.pinned import check_environment
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,5 +20,6 @@ def main(options: argparse.Namespace) -> int:
     if faults:
         raise Fault(told(faults, options.file))
     chosen()
-    print(f"{options.file}: all sections, plug-ins and combinations are right")
+    check_environment()
+    print(f"{options.file}: all sections, plug-ins and combinations are right; packages are those of requirements.lock")
     return 0

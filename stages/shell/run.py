@@ -13,12 +13,18 @@ from stages.core import numeric
 from stages.core.faults import Fault
 from stages.core.files import read_json, write_json
 from stages.core.params import Section
+from stages.shell.checkpoints import forget
 from stages.shell.engine import engine
 from stages.shell.environment import quiet
+from stages.shell.locks import held, locks_folder
 from stages.shell.params import settings
+from stages.shell.pinned import Recorded, check_environment, refuse_edits
+from stages.shell.refusals import refusal
+
+Stage = Callable[..., str]
 
 
-def run(stage: Callable[..., str], outs: int = 1) -> None:
+def run(stage: Stage, outs: int = 1) -> None:
     """Runs `stage` on the paths of the command line, the last `outs` of which it makes; returns only if all is well.
 
     The stage gets a place beside each output; they take their names when it has ended, whole or not at all.
@@ -27,16 +33,31 @@ def run(stage: Callable[..., str], outs: int = 1) -> None:
     name, paths = stage_name(), [Path(argument) for argument in sys.argv[1:]]
     started = time.monotonic()
     try:
-        p = settings(name)
-        if hasattr(p, "compute"):
-            numeric.declare(p.compute)
-        with engine() as e:
-            told = whole(stage, e, p, paths[:-outs], paths[-outs:])
+        told = guarded(stage, name, paths[:-outs], paths[-outs:])
+        seconds = time.monotonic() - started
+        print(f"  {name:<9} {told} · {seconds:.1f} s", flush=True)
+        note(name, seconds)
     except Fault as fault:
         sys.exit(f"{name}: {fault}")
-    seconds = time.monotonic() - started
-    print(f"  {name:<9} {told} · {seconds:.1f} s", flush=True)
-    note(name, seconds)
+    except KeyboardInterrupt:
+        sys.exit(f"{name}: interrupted; `dvc repro` goes on from here")
+    except Exception as error:
+        if message := refusal(error, paths[-1]):
+            sys.exit(f"{name}: {message}")
+        raise
+
+
+def guarded(stage: Stage, name: str, ins: Sequence[Path], outs: Sequence[Path]) -> str:
+    """Alone with its outputs, under the declared environment, and with nothing edited meanwhile."""
+    p = settings(name)
+    if hasattr(p, "compute"):
+        numeric.declare(p.compute)
+    recorded = Recorded.of(name)
+    check_environment(recorded)
+    before = recorded.now()
+    with held(outs, locks_folder()), engine() as e:
+        forget(e.cache, but=name)
+        return whole(stage, e, p, ins, outs, lambda: refuse_edits(before, recorded.now()))
 
 
 def stage_name() -> str:
@@ -47,20 +68,46 @@ def stage_name() -> str:
     return spec.name.removeprefix("stages.")
 
 
-def whole(stage: Callable[..., str], e: Any, p: Section, ins: Sequence[Path], outs: Sequence[Path]) -> str:
-    """Lets the stage write beside its outputs, and renames when all of them are there."""
+def whole(
+    stage: Stage,
+    e: Any,
+    p: Section,
+    ins: Sequence[Path],
+    outs: Sequence[Path],
+    check: Callable[[], None] = lambda: None,
+) -> str:
+    """Lets the stage write beside its outputs; renames when all are there and `check` has nothing to say."""
     for path in ins:
         if not path.exists():
             raise Fault(f"{path}: not found; `dvc repro` makes it")
-    beside = [out.with_name(f".{out.name}.part") for out in outs]
-    for path in beside:
+    for path in (left for out in outs for left in out.parent.glob(f".{out.name}.*.part")):
         remove(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-    told = stage(e, p, *ins, *beside)
-    for path, out in zip(beside, outs, strict=True):
-        remove(out)
-        os.replace(path, out)
+    beside = [part(out, "new") for out in outs]
+    try:
+        for path in beside:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        told = stage(e, p, *ins, *beside)
+        check()
+        for path, out in zip(beside, outs, strict=True):
+            replace(path, out)
+    finally:
+        for path in beside:
+            remove(path)
     return told
+
+
+def part(out: Path, which: str) -> Path:
+    """A place beside an output that no other process writes to."""
+    return out.with_name(f".{out.name}.{which}.{os.getpid()}.part")
+
+
+def replace(path: Path, out: Path) -> None:
+    """A folder can't be put over another one, and half an old output may not stand there either: it goes aside."""
+    old = part(out, "old")
+    if out.exists():
+        os.replace(out, old)
+    os.replace(path, out)
+    remove(old)
 
 
 def remove(path: Path) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from stages.core.faults import Fault
 from stages.core.params import Section
-from stages.shell.checkpoints import Checkpoints
+from stages.shell.checkpoints import Checkpoints, forget
 
 
 class Settings(Section):
@@ -41,12 +42,27 @@ def test_the_last_state_comes_back(tmp_path: Path):
     assert (state["step"], state["weights"].tolist()) == (2, [2.0, 2.0])
 
 
-def test_the_run_has_ended(tmp_path: Path):
-    checkpoints = Checkpoints(tmp_path / "run")
-    checkpoints.save({"step": 1})
-    checkpoints.clear()
-    assert checkpoints.last() is None
-    assert list(tmp_path.iterdir()) == []
+def test_the_checkpoints_of_a_run_that_has_ended_go_when_another_stage_starts(tmp_path: Path):
+    ended, going_on = Checkpoints(tmp_path / "checkpoints" / "a"), Checkpoints(tmp_path / "checkpoints" / "b")
+    for checkpoints in (ended, going_on):
+        checkpoints.save({"step": 1})
+    ended.end("train")
+    forget(tmp_path, but="train")
+    assert ended.last() == {"step": 1}
+    forget(tmp_path, but="evaluate")
+    assert ended.last() is None and going_on.last() == {"step": 1}
+
+
+@pytest.mark.parametrize("size", [0, 30, 400])
+def test_half_a_checkpoint_is_told(tmp_path: Path, size: int):
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save({"weights": torch.ones(3)})
+    path = tmp_path / "last.pt"
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(Fault) as fault:
+        checkpoints.last()
+    assert str(fault.value).startswith(f"{path}: not a whole checkpoint (")
+    assert str(fault.value).endswith("); delete it, and training starts over")
 
 
 def test_a_kill_while_writing_leaves_the_former(tmp_path: Path):

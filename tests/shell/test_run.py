@@ -51,6 +51,24 @@ def test_a_failure_leaves_no_output_and_what_was_there(tmp_path: Path):
     assert (old / "file").read_text() == "new"
 
 
+def test_what_killed_runs_left_is_removed_and_nothing_is_left_after_a_failure(tmp_path: Path):
+    for left in (".out.new.7.part", ".out.old.8.part"):
+        (tmp_path / left).mkdir()
+    (tmp_path / ".other.new.9.part").mkdir()
+    with pytest.raises(Fault):
+        whole(fail, None, P, [], [tmp_path / "out"])
+    assert [path.name for path in tmp_path.iterdir()] == [".other.new.9.part"]
+
+
+def test_what_is_not_as_it_was_does_not_take_its_name(tmp_path: Path):
+    def refuse() -> None:
+        raise Fault("edited")
+
+    with pytest.raises(Fault, match="edited"):
+        whole(make, None, P, [], [tmp_path / "out"], refuse)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_output_that_is_a_file(tmp_path: Path):
     def write(e: Any, p: Section, path: Path) -> str:
         path.write_text("page")
@@ -84,8 +102,9 @@ def test_seconds_and_memory_are_noted_beside_those_of_other_stages(tmp_path: Pat
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A folder with the parameters, and a shard of two documents."""
-    shutil.copy(ROOT / "params.yaml", tmp_path)
+    """A folder with what a stage reads of a project, and a shard of two documents."""
+    for name in ("dvc.yaml", "params.yaml", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
     documents = [Document(one, f"Text {one}.", None, "s", None, None, {"none": ""}) for one in "ab"]
     shard = tmp_path / "data" / "clean" / "000-s-00000.parquet"
     write_documents(shard, documents, pa.struct([("none", pa.string())]))
