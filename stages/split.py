@@ -9,7 +9,7 @@ from typing import Annotated, Self
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from stages.core.faults import Fault
+from stages.core.faults import Fault, lines
 from stages.core.hashing import stable_hash
 from stages.core.params import Count, Section
 from stages.core.records import DROPS, dropped_ids, read_table, shards, side_rows, write_table
@@ -17,7 +17,6 @@ from stages.shell.engine import Engine
 from stages.shell.run import run
 
 SIDES = ("train", "validation", "test")
-TOLD = 10  # labels that a message names
 PartShare = Annotated[float, Field(gt=0.0, lt=1.0)]
 SCHEMA = pa.schema(
     [("id", pa.string()), ("side", pa.string()), ("used", pa.bool_()), ("tied", pa.string()), *list(DROPS)[1:]]
@@ -145,10 +144,9 @@ def enough(tied: Sequence[list[Item]], side_of: Mapping[str, str]) -> None:
         raise Fault(f"{has}; two labels are needed: label more, or mend ingest.sources")
     lacking = [told for label in sorted(holders) if (told := lack(label, holders[label], side_of))]
     if lacking:
-        more = [f"and {len(lacking) - TOLD:,} more"] if len(lacking) > TOLD else []
         raise Fault(
             f"{len(lacking):,} of {len(holders):,} labels are not on all sides; label more of them, merge them with "
-            "others at the source, or take them away:\n" + "\n".join(f"  {one}" for one in lacking[:TOLD] + more)
+            f"others at the source, or take them away:{lines(lacking)}"
         )
 
 

@@ -130,7 +130,10 @@ def test_validation_and_test_get_groups_of_the_same_size() -> None:
     ("drawn", "message"),
     [
         ([(None, [1])], "no document has a label; two labels are needed: label more, or mend ingest.sources"),
-        ([("x", [n]) for n in range(9)], "all labels are 'x'; two labels are needed: label more, or mend ingest.sources"),
+        (
+            [("x", [n]) for n in range(9)],
+            "all labels are 'x'; two labels are needed: label more, or mend ingest.sources",
+        ),
     ],
 )
 def test_fewer_than_two_labels_are_a_fault(drawn: list[tuple[str | None, list[int]]], message: str) -> None:
