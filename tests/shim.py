@@ -1,0 +1,32 @@
+"""Processes that are told another story of their machine: no network, or another number of processors (shim.c)."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).with_suffix(".c")
+NEEDED = "shim.c needs Linux and gcc"
+
+needs_shim = pytest.mark.skipif(sys.platform != "linux" or shutil.which("gcc") is None, reason=NEEDED)
+
+
+def compiled(folder: Path) -> Path:
+    """The library, made in the folder."""
+    library = folder / "shim.so"
+    command = ["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o", str(library), str(SOURCE), "-ldl"]
+    subprocess.run(command, check=True)
+    return library
+
+
+def offline(library: Path, log: Path) -> dict[str, str]:
+    """The environment in which the network refuses everything, and `log` has a line for each attempt."""
+    log.touch()
+    return {"LD_PRELOAD": str(library), "NETWORK_LOG": str(log)}
+
+
+def with_processors(library: Path, number: int) -> dict[str, str]:
+    """The environment in which a process sees that many processors, whatever the machine has."""
+    return {"LD_PRELOAD": str(library), "VISIBLE_CPUS": str(number)}
