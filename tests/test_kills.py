@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -251,7 +251,7 @@ def beside_an_orphan(clone: Clone, stage: str) -> None:
 
 
 @contextmanager
-def stopped(pids: list[int]) -> Iterator[None]:
+def stopped(pids: list[int]) -> Generator[None]:
     """Holds processes still for a while, however fast they are."""
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
@@ -260,7 +260,7 @@ def stopped(pids: list[int]) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
-def killed_and_repeated(clone: Clone, wanted: dict[str, Any], kills: list[Kill], seconds: dict[str, float]) -> Tally:
+def killed_and_repeated(clone: Clone, wanted: dict[str, Any], kills: list[Kill], seconds: Mapping[str, float]) -> Tally:
     """A run that is killed again and again, looked at after each kill and at its end."""
     done, attempt, step = Tally(runs=1), None, 0
     for kill in kills:
@@ -283,7 +283,7 @@ def killed_and_repeated(clone: Clone, wanted: dict[str, Any], kills: list[Kill],
 
 
 @contextmanager
-def watched(clone: Clone, kills: list[Kill], seed: int) -> Iterator[None]:
+def watched(clone: Clone, kills: list[Kill], seed: int) -> Generator[None]:
     """Nothing of a run outlives it; what goes wrong is told with the seed."""
     try:
         yield
