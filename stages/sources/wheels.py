@@ -3,7 +3,6 @@
 import ast
 import difflib
 import inspect
-import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -23,7 +22,6 @@ from stages.core.records import Reject, Row
 ATTRIBUTES = pa.struct(
     [(name, pa.string()) for name in ("distribution", "module", "qualname", "kind", "summary", "body")]
 )
-SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Wheel(Section):
@@ -141,9 +139,7 @@ def passages(
 
 def passage(
     docstring: Docstring, key: str, distribution: str, module: str, label: str | None, part: Literal["summary", "full"]
-) -> Row | Reject:
-    if SURROGATE.search(docstring.text):
-        return Reject(key, "half of a surrogate pair: no text in any encoding")
+) -> Row:
     summary, body = split_summary(docstring.text)
     attributes = {
         "distribution": distribution,
