@@ -20,7 +20,7 @@ from stages.shell.params import check, frozen, read, settings
 ROOT = Path(__file__).parent.parent
 GONE = object()
 PINNED = "and model.weights is pinned; name all files, with sha256"
-COLUMNS = {"text": "text", "label": None, "key": None, "group": None, "attributes": []}
+COLUMNS = {"text": "text", "label": None, "key": None, "group": None, "spans": None, "attributes": []}
 FILE = {"path": "mine.csv", "sha256": "0" * 64, "encoding": "utf-8", "delimiter": ",", "columns": COLUMNS}
 MINE: dict[str, Any] = {"name": "mine", "kind": "csv"} | FILE
 WHEELS = {"name": "docs", "kind": "wheels", "platforms": [], "skip": [], "text": "full", "labels": {}}

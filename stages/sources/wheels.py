@@ -3,7 +3,6 @@
 import ast
 import difflib
 import inspect
-import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,7 +24,6 @@ ATTRIBUTES = pa.struct(
 )
 # Some times the largest module that people write; parsing takes a hundred times as much memory.
 LARGEST = 2**22
-SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Wheel(Section):
@@ -172,9 +170,7 @@ def passages(
 
 def passage(
     docstring: Docstring, key: str, distribution: str, module: str, label: str | None, part: Literal["summary", "full"]
-) -> Row | Reject:
-    if SURROGATE.search(docstring.text):
-        return Reject(key, "half of a surrogate pair: no text in any encoding")
+) -> Row:
     summary, body = split_summary(docstring.text)
     attributes = {
         "distribution": distribution,
