@@ -444,7 +444,7 @@ def test_a_file_that_is_no_tree(what: str, tmp_path: Path):
     content, told = NO_TREES[what]
     (tmp_path / "params.yaml").write_bytes(content if isinstance(content, bytes) else content.encode())
     assert ran(tmp_path) == (1, f"reprolm check: params.yaml: {told}\n")
-    assert os.listdir(tmp_path) == ["params.yaml"]
+    assert sorted(os.listdir(tmp_path)) == ["params.yaml", "pyproject.toml", "requirements.lock"]
 
 
 def test_no_file(tmp_path: Path):

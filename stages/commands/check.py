@@ -22,7 +22,7 @@ def main(options: argparse.Namespace) -> int:
         raise Fault(told(faults, options.file))
     chosen()
     check_environment()
-    if of_lock := mended():
-        print(of_lock)
+    for line in mended(Path()):
+        print(line)
     print(f"{options.file}: all sections, plug-ins and combinations are right; packages are those of requirements.lock")
     return 0

@@ -21,8 +21,10 @@ def test_a_lock_that_was_cut_off_is_put_aside_and_comes_back_from_the_run_cache(
     whole, before = lock.read_text(encoding="utf-8"), hashes(clone.root)
     lock.write_text(cut(whole, share), encoding="utf-8")
     assert clone.tried("dvc", "repro")[0]
+    (clone.root / ".dvc/tmp/rwlock").write_text('{"', encoding="utf-8")
     told = clone.run(*COMMAND)
-    assert f"dvc.lock: cut off while DVC wrote it; put aside as {ASIDE}, the run cache knows" in told
+    for path, name in ((".dvc/tmp/rwlock", "rwlock"), ("dvc.lock", "dvc.lock")):
+        assert f"{path}: cut off while DVC wrote it; put aside as {ASIDE}/{name}.cut, nothing is lost\n" in told
     assert clone.repro() in ([], ["report"])
     assert (lock.read_text(encoding="utf-8"), hashes(clone.root)) == (whole, before)
     assert "cut off" not in clone.run(*COMMAND)
@@ -33,18 +35,20 @@ def cut(whole: str, share: float) -> str:
     return whole[: whole.find("cmd", int(len(whole) * share))] + "cm" if share else ""
 
 
-def test_a_lock_that_is_not_there_or_whole_is_left_alone(tmp_path: Path) -> None:
-    assert mended(tmp_path / "dvc.lock") is None
+def test_what_is_not_there_or_whole_is_left_alone(tmp_path: Path) -> None:
+    assert mended(tmp_path) == []
+    (tmp_path / ".dvc/tmp").mkdir(parents=True)
+    (tmp_path / ".dvc/tmp/rwlock").write_text("{}", encoding="utf-8")
     (tmp_path / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n", encoding="utf-8")
-    assert mended(tmp_path / "dvc.lock") is None
+    assert mended(tmp_path) == []
 
 
 def test_a_merge_is_left_to_people(tmp_path: Path) -> None:
     path = tmp_path / "dvc.lock"
     path.write_text("schema: '2.0'\n<<<<<<< ours\nstages: {}\n=======\nstages:\n>>>>>>> theirs\n", encoding="utf-8")
     with pytest.raises(Fault) as fault:
-        mended(path)
+        mended(tmp_path)
     assert str(fault.value) == (
-        f"{path}: a merge left conflicts; `git checkout --ours {path}`, then `dvc repro` makes it right"
+        "dvc.lock: a merge left conflicts; `git checkout --ours dvc.lock`, then `dvc repro` makes it right"
     )
     assert path.exists()
