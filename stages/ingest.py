@@ -12,7 +12,7 @@ from pydantic import Field
 
 from stages.core.faults import Fault
 from stages.core.files import write_json
-from stages.core.hashing import document_id
+from stages.core.hashing import document_id, stable_hash
 from stages.core.params import Positive, Section, Source
 from stages.core.records import Document, Reject, Row, read_table, reasons, shards, write_documents
 from stages.core.spans import wrong
@@ -26,19 +26,19 @@ class Params(Section):
     shard_documents: Positive
 
 
-def identified(source: str, row: Row, seen: "Counter[str]") -> Document:
+def identified(source: str, row: Row, seen: "Counter[int]") -> Document:
     """The row with its id: hash of source and key; without a key, of all fields and how often they came before."""
     key: list[str | int] = [row.key] if row.key is not None else content_key(row, seen)
     id_ = document_id(source, *key)
     return Document(id_, row.text, row.label, source, None, row.group, row.attributes, row.spans)
 
 
-def content_key(row: Row, seen: "Counter[str]") -> list[str | int]:
+def content_key(row: Row, seen: "Counter[int]") -> list[str | int]:
     """What stands for a key where the source has none."""
     fields = [row.text, row.label or "", row.group or "", *(f"{k}={v}" for k, v in sorted(row.attributes.items()))]
     if row.spans is not None:
         fields.append(json.dumps(row.spans))
-    content = "\0".join(fields)
+    content = stable_hash(*fields)
     seen[content] += 1
     return [*fields, seen[content]]
 
@@ -76,7 +76,7 @@ def read_part(task: tuple[int, Source, int, str], p: Params, cache: Path, out: P
     position, source, part, name = task
     module = plugins.load("sources", source.kind)
     rejects: list[Reject] = []
-    seen: Counter[str] = Counter()
+    seen: Counter[int] = Counter()
     rows = separated(module.read(source.params, name, cache), name, rejects)
     documents = (identified(source.name, row, seen) for row in rows)
     written = 0

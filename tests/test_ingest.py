@@ -36,13 +36,13 @@ def ingested(root: Path, *sources: Source, size: int = 2) -> list[Document]:
 
 def test_an_id_hangs_on_source_and_key_alone() -> None:
     one, other = (Row("k", text, None, None, {}) for text in ("once", "twice"))
-    seen: Counter[str] = Counter()
+    seen: Counter[int] = Counter()
     assert ingest.identified("a", one, seen).id == ingest.identified("a", other, seen).id
     assert ingest.identified("a", one, seen).id != ingest.identified("b", one, seen).id
 
 
 def test_without_a_key_repeats_are_numbered_and_every_field_counts() -> None:
-    seen: Counter[str] = Counter()
+    seen: Counter[int] = Counter()
     row = Row(None, "text", "x", "g", {"url": "u"})
     changed = [
         row._replace(text="t"),
