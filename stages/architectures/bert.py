@@ -82,7 +82,7 @@ def pretrained(weights: Path, **settings: Any) -> "PreTrainedModel":
             "pin a BERT encoder in weights.files, or choose another model.architecture"
         )
     try:
-        model, loading = MeanPooledBertForSequenceClassification.from_pretrained(
+        both: Any = MeanPooledBertForSequenceClassification.from_pretrained(
             weights,
             config=MeanPooledBertConfig.from_pretrained(weights, **settings),
             dtype="float32",
@@ -94,6 +94,7 @@ def pretrained(weights: Path, **settings: Any) -> "PreTrainedModel":
     except (OSError, LookupError, ValueError, SafetensorError, StrictDataclassError) as error:
         said = " ".join(f"{type(error).__name__}: {error}".split())
         raise Fault(f"{weights}: no weights of a BERT encoder ({said}); pin whole files in weights.files") from error
+    model, loading = both
     if strange := list(misfits(loading)):
         raise Fault(
             f"{weights}: model.safetensors is not of a BERT encoder with this config.json; "

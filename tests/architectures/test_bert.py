@@ -71,8 +71,8 @@ def message(weights: Path) -> str:
         BertModel(BertConfig(**SIZES)),
         BertModel(BertConfig(**SIZES), add_pooling_layer=False).half(),
         BertForPreTraining(BertConfig(**SIZES)),
-        BertForSequenceClassification(BertConfig(**SIZES, num_labels=2)),
-        BertForSequenceClassification(BertConfig(**SIZES, num_labels=3)),
+        BertForSequenceClassification(BertConfig(**SIZES | {"num_labels": 2})),
+        BertForSequenceClassification(BertConfig(**SIZES | {"num_labels": 3})),
     ],
     ids=["encoder", "half precision", "masked words", "a head for two labels", "a head for three labels"],
 )
