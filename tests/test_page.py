@@ -184,6 +184,13 @@ def test_the_test_would_see_a_script_run(hostile: dict[str, str], tmp_path: Path
     assert "<title>pwned</title>" in dom and "script" in Anatomy(dom).active
 
 
+def test_no_label_ends_the_script_of_the_page_that_dvc_plots_makes(tmp_path: Path) -> None:
+    reported(spoiled_project(tmp_path))
+    for name in ("per_class.json", "confusion.csv"):
+        written = (tmp_path / "reports/figures" / name).read_text(encoding="utf-8")
+        assert "‹script>document.title" in written and "<" not in written
+
+
 @pytest.mark.parametrize("name", ["report", "explain"])
 def test_long_words_do_not_widen_the_page(hostile: dict[str, str], name: str, tmp_path: Path) -> None:
     path = tmp_path / "page.html"

@@ -206,7 +206,7 @@ HARMFUL = {
 }
 
 
-def of_wheel(folder: Path, how: Callable[[Path], None]) -> list[Row | Reject]:
+def of_wheel(folder: Path, how: Callable[[Path], object]) -> list[Row | Reject]:
     """What is read from a wheel that `how` makes."""
     how(made := folder / "made.whl")
     digest = hashlib.sha256(made.read_bytes()).hexdigest()
@@ -250,5 +250,5 @@ def test_a_wheel_of_somebody_who_means_harm(tmp_path: Path, monkeypatch: pytest.
 
 def test_pinned_bytes_that_are_no_wheel(tmp_path: Path):
     with pytest.raises(Fault) as told:
-        of_wheel(tmp_path, lambda path: path.write_text("no archive") and None)
+        of_wheel(tmp_path, lambda path: path.write_text("no archive"))
     assert str(told.value) == "ingest.sources: shapes==1.0: no wheel: File is not a zip file; pin another one"
