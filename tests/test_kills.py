@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -179,9 +179,9 @@ class Attempt:
     process: "subprocess.Popen[bytes]"
 
     @classmethod
-    def of(cls, clone: Clone, **environment: str) -> "Attempt":
+    def of(cls, clone: Clone) -> "Attempt":
         log = clone.root.with_name(f"{clone.root.name}.log")
-        variables = clone.environment | {"PYTHONUNBUFFERED": "1"} | environment
+        variables = clone.environment | {"PYTHONUNBUFFERED": "1"}
         with log.open("wb") as out:
             command = ["dvc", "repro"]
             process = subprocess.Popen(
@@ -225,6 +225,7 @@ class Attempt:
             os.killpg(self.process.pid, signal.SIGKILL)
         elif kill.kind == "dvc":
             self.process.kill()
+            self.process.wait()  # else it would still be there for the next dvc, dead as it is
             beside_an_orphan(self.clone, kill.stage)
         else:
             until(lambda: bool(makers(self.clone.root, kill.stage)), lambda: self.through(kill.stage))
@@ -260,11 +261,17 @@ def stopped(pids: list[int]) -> Generator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
-def killed_and_repeated(clone: Clone, wanted: dict[str, Any], kills: list[Kill], seconds: Mapping[str, float]) -> Tally:
+def killed_and_repeated(
+    clone: Clone,
+    start: Callable[[], Attempt],
+    wanted: dict[str, Any],
+    kills: list[Kill],
+    seconds: Mapping[str, float],
+) -> Tally:
     """A run that is killed again and again, looked at after each kill and at its end."""
     done, attempt, step = Tally(runs=1), None, 0
     for kill in kills:
-        attempt = attempt or Attempt.of(clone)
+        attempt = attempt or start()
         if attempt.reaches(kill, START + seconds.get(kill.stage, 2.0)):
             done.kills.append(attempt.struck(kill))
             attempt, now = None, done.kills[-1]
@@ -273,7 +280,7 @@ def killed_and_repeated(clone: Clone, wanted: dict[str, Any], kills: list[Kill],
             assert not found or now.kind == "commit"
             done.mended.update(found)
             assert now.stage != "train" or step <= (step := step_of(clone))
-    attempt = attempt or Attempt.of(clone)
+    attempt = attempt or start()
     assert attempt.process.wait() == 0, attempt.said()
     assert recorded(clone.root / "dvc.lock") == wanted
     assert {path: md5(clone.root / path) for path in outputs(wanted)} == outputs(wanted)
@@ -283,15 +290,23 @@ def killed_and_repeated(clone: Clone, wanted: dict[str, Any], kills: list[Kill],
 
 
 @contextmanager
-def watched(clone: Clone, kills: list[Kill], seed: int) -> Generator[None]:
-    """Nothing of a run outlives it; what goes wrong is told with the seed."""
+def watched(clone: Clone, kills: Sequence[Kill] = (), seed: int = 0) -> Generator[Callable[[], Attempt]]:
+    """Gives what starts `dvc repro`; nothing of it outlives the test, and what goes wrong is told with the seed."""
+    started: list[Attempt] = []
+
+    def start() -> Attempt:
+        started.append(Attempt.of(clone))
+        return started[-1]
+
     try:
-        yield
+        yield start
     except AssertionError as error:
         raise AssertionError(f"seed {seed}: {' '.join(map(str, kills))}\n{error}") from error
     finally:
         for pid in alive(clone.root):
             os.kill(pid, signal.SIGKILL)
+        for attempt in started:
+            attempt.process.wait()
         shutil.rmtree(clone.root)
 
 
@@ -313,9 +328,9 @@ def disturbed(project: Clone, root: Path, kills: list[Kill], seed: int, engine: 
     clone, wanted = project.copy(root), recorded(project.root / "dvc.lock")
     seconds = {name: note["seconds"] for name, note in read_json(clone.root / "reports/run.json").items()}
     clone.environment["ENGINE"] = engine
-    with watched(clone, kills, seed):
+    with watched(clone, kills, seed) as start:
         forget(clone, stages)
-        return killed_and_repeated(clone, wanted, kills, seconds)
+        return killed_and_repeated(clone, start, wanted, kills, seconds)
 
 
 def add(tally: Tally, run: Tally) -> None:
@@ -358,8 +373,8 @@ def test_kills_of_the_default_job(cloned: Callable[[Path], Clone], tmp_path: Pat
     clone, wanted = cloned(tmp_path / "project"), recorded(ROOT / "dvc.lock")
     shutil.copyfile(ROOT / "params.yaml", clone.root / "params.yaml")
     kills = plan(seed, 9)
-    with watched(clone, kills, seed):
-        add(tally, killed_and_repeated(clone, wanted, kills, DEFAULT_SECONDS))
+    with watched(clone, kills, seed) as start:
+        add(tally, killed_and_repeated(clone, start, wanted, kills, DEFAULT_SECONDS))
 
 
 @pytest.mark.slow
@@ -413,9 +428,9 @@ FROM_TRAIN = STAGES[STAGES.index("train") :]
 
 def test_an_orphan_is_not_written_beside(light: Clone, tmp_path: Path) -> None:
     clone, wanted = light.copy(tmp_path / "project"), recorded(light.root / "dvc.lock")
-    with watched(clone, [], 0):
+    with watched(clone) as start:
         forget(clone, FROM_TRAIN)
-        first = Attempt.of(clone)
+        first = start()
         assert until(lambda: checkpoint_of(clone) is not None, first.over), first.said()
         first.process.kill()
         first.process.wait()
@@ -433,9 +448,9 @@ def test_an_orphan_is_not_written_beside(light: Clone, tmp_path: Path) -> None:
 def test_two_dvc_repro_at_once(light: Clone, tmp_path: Path) -> None:
     """DVC's own words: the first output that both want, here to read it and to make it."""
     clone, wanted = light.copy(tmp_path / "project"), recorded(light.root / "dvc.lock")
-    with watched(clone, [], 0):
+    with watched(clone) as start:
         forget(clone, FROM_TRAIN)
-        first = Attempt.of(clone)
+        first = start()
         assert until(lambda: bool(makers(clone.root, "train")), first.over), first.said()
         with stopped(makers(clone.root, "train")):
             status, told = clone.tried("dvc", "repro")
@@ -443,3 +458,20 @@ def test_two_dvc_repro_at_once(light: Clone, tmp_path: Path) -> None:
         assert status == 255 and f"{busy}  (PID {first.process.pid}): " in told, told
         assert first.process.wait() == 0, first.said()
         assert recorded(clone.root / "dvc.lock") == wanted and half(clone.root, outputs(wanted)) == []
+
+
+@pytest.mark.slow
+def test_half_a_dvc_lock_is_deleted_and_nothing_is_lost(light: Clone, tmp_path: Path) -> None:
+    """DVC writes dvc.lock in place, and does not start again from what a kill leaves of it; its cache has the rest."""
+    clone, lock = light.copy(tmp_path / "project"), tmp_path / "project/dvc.lock"
+    with watched(clone) as start:
+        forget(clone, FROM_TRAIN)
+        first, size = start(), lock.stat().st_size
+        assert until(lambda: lock.stat().st_size < size, first.over), first.said()
+        os.killpg(first.process.pid, signal.SIGKILL)
+        first.process.wait()
+        status, told = clone.tried("dvc", "repro")
+        assert status == 255 and "'./dvc.lock' validation failed" in told, told
+        lock.unlink()
+        assert clone.repro() == [*FROM_TRAIN[1:]]
+        assert recorded(lock) == recorded(light.root / "dvc.lock")
