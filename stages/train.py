@@ -226,12 +226,13 @@ def validated(
     return {p.metric: round(float(score), 5)}, float(loss)
 
 
-def fit(trainer: Trainer, validation: tuple[Sequence[list[int]], Sequence[int]], checkpoints: Checkpoints) -> None:
-    """Trains until done, from the last checkpoint if there is one, and leaves the best weights in the model."""
+def fit(trainer: Trainer, validation: tuple[Sequence[list[int]], Sequence[int]], checkpoints: Checkpoints) -> int:
+    """Trains until done and leaves the best weights in the model; gives the step of the checkpoint it went on from."""
     if state := checkpoints.last():
         trainer.restore(state)
+    begun = trainer.progress.step
     with progress((), "training", trainer.steps) as bar:
-        bar.update(trainer.progress.step)
+        bar.update(begun)
         while not trainer.done:
             for _ in trainer.epoch():
                 bar.update()
@@ -244,6 +245,7 @@ def fit(trainer: Trainer, validation: tuple[Sequence[list[int]], Sequence[int]],
             trainer.judged(scores, loss)
             checkpoints.save(trainer.state())
     trainer.model.load_state_dict(trainer.best)
+    return begun
 
 
 def samples(training: Sequence[dict[str, Any]], tokens: dict[str, list[int]], place: dict[str, int]) -> list[Sample]:
@@ -274,11 +276,12 @@ def stage(
     validation = ([tokens[example.id] for example in held], [place[example.label] for example in held])
     code = ("train", f"tasks.{p.model.task}", f"architectures.{p.model.architecture}", f"metrics.{p.metric}")
     checkpoints = Checkpoints.of(e.cache, p, code, [weights, source, split, balance, tokenized])
-    fit(trainer, validation, checkpoints)
+    begun = fit(trainer, validation, checkpoints)
     save(trainer, tokenized, out)
     checkpoints.end("train")
     now = trainer.progress
-    return f"{now.step:,} steps, best epoch {now.best_epoch} of {now.epoch}: validation {p.metric} {now.best:.3f}"
+    steps = f"{now.step:,} steps{f' (resumed after {begun:,})' if begun else ''}"
+    return f"{steps}, best epoch {now.best_epoch} of {now.epoch}: validation {p.metric} {now.best:.3f}"
 
 
 def build(p: Params, labels: list[str], weights: Path, tokenized: Path) -> Any:

@@ -170,7 +170,7 @@ def table(path: Path, labels: list[str]) -> dict[str, Any]:
     texts = [" ".join("".join(rng.choices(string.ascii_lowercase, k=6)) for _ in range(8)) for _ in labels]
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("text", "label"), *zip(texts, labels, strict=True)])
-    columns = {"text": "text", "label": "label", "key": None, "group": None, "attributes": []}
+    columns = {"text": "text", "label": "label", "key": None, "group": None, "spans": None, "attributes": []}
     pin = {"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     return {"name": "mine", "kind": "csv", **pin, "encoding": "utf-8", "delimiter": ",", "columns": columns}
 
