@@ -31,6 +31,13 @@ SIZES: dict[str, Any] = {
     "intermediate_size": 32,
     "max_position_embeddings": 32,
 }
+
+
+def labelled(labels: int) -> dict[str, Any]:
+    """With a head for so many labels."""
+    return SIZES | {"num_labels": labels}
+
+
 OTHERS = {
     "gpt2": GPT2Model(GPT2Config(vocab_size=300, n_embd=16, n_layer=1, n_head=2, n_positions=32)),
     "roberta": RobertaModel(RobertaConfig(**SIZES)),
@@ -71,8 +78,8 @@ def message(weights: Path) -> str:
         BertModel(BertConfig(**SIZES)),
         BertModel(BertConfig(**SIZES), add_pooling_layer=False).half(),
         BertForPreTraining(BertConfig(**SIZES)),
-        BertForSequenceClassification(BertConfig(**SIZES | {"num_labels": 2})),
-        BertForSequenceClassification(BertConfig(**SIZES | {"num_labels": 3})),
+        BertForSequenceClassification(BertConfig(**labelled(2))),
+        BertForSequenceClassification(BertConfig(**labelled(3))),
     ],
     ids=["encoder", "half precision", "masked words", "a head for two labels", "a head for three labels"],
 )
