@@ -11,6 +11,7 @@ from stages.core.records import Drop, read_table, shards
 STEPS = ("ingest", "dedup", "clean", "filter", "split", "budget", "augment", "balance")
 READ_FROM = {"budget": "split"}  # the steps that are not read from the stage of their name
 EXAMPLES = 2
+REASON = 36  # columns of a reason
 
 
 def built() -> Iterator[Passage]:
@@ -26,7 +27,7 @@ def drops() -> dict[str, Any]:
     """Each step with its reasons, and examples of each."""
     found = list(built())
     chosen = {one.name: examples(one.gone) for one in found}
-    texts = texts_of({drop.id for reasons in chosen.values() for drops in reasons.values() for drop in drops})
+    texts = texts_of({drop.id for reasons in chosen.values() for some in reasons.values() for drop in some})
     steps = [told(one, chosen[one.name], texts) for one in found]
     return {"steps": steps, "not_built": STEPS[len(steps) :]}
 
@@ -69,18 +70,20 @@ def told(one: Passage, chosen: Mapping[str, Sequence[Drop]], texts: Mapping[str,
 def lines(told: Mapping[str, Any]) -> Iterator[str]:
     """The steps as a table: under each step its reasons, with an example."""
     yield painted(f"{'':9}{'came':>9}{'dropped':>9}{'kept':>9}", "quiet")
+    longest = max((len(one["reason"]) for step in told["steps"] for one in step["reasons"]), default=0)
     for step in told["steps"]:
         added = f"  {step['added']:,} made here" if step["added"] else ""
         name = painted(f"{step['step']:9}", "name")
         yield f"{name}{step['came']:>9,}{step['dropped']:>9,}{step['kept']:>9,}{added}"
-        for one in step["reasons"]:
-            yield f"{'':9}{'':9}{one['count']:>9,}  {cut(one['reason'], 36):<36} {example(one['examples'][0])}"
+        yield from (reason(one, min(longest, REASON)) for one in step["reasons"])
     for step in told["not_built"]:
         yield f"{painted(f'{step:9}', 'name')}{painted('not built', 'quiet')}"
     first = told["steps"][0]
     yield f"adds up: at each step, each of the {first['came']:,} that came is in exactly one of kept and dropped"
 
 
-def example(one: Mapping[str, Any]) -> str:
-    """Id and text, as far as there is room."""
-    return cut(one["id"] if one["text"] is None else f"{one['id']}  {one['text']}", max(columns() - 66, 16))
+def reason(one: Mapping[str, Any], wide: int) -> str:
+    """A reason with its count and, as far as there is room, the id and text of an example."""
+    told = f"{'':18}{one['count']:>9,}  {cut(one['reason'], wide):<{wide}}  "
+    first = one["examples"][0]
+    return told + cut("  ".join(filter(None, (first["id"], first["text"]))), columns() - len(told))

@@ -22,9 +22,9 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "clean": ("reason", "text", "steps", "replay"),
     "features": tuple(FEATURES),
     "filter": ("reason",),
-    "split": ("side", "used", "unused_because", "tied", "tied_to"),
+    "split": ("reason", "side", "used", "unused_because", "tied", "tied_to"),
     "baseline": ("side", "predicted", "confidence"),
-    "augment": ("origin", "text", "diff", "children"),
+    "augment": ("origin", "origin_text", "text", "diff", "children"),
     "balance": ("weight", "picks"),
     "tokenize": ("tokens", "pieces", "uncut"),
     "evaluate": ("side", "label", "predicted", "confidence", "baseline", "probabilities"),
@@ -174,9 +174,10 @@ def of_baseline(one: Subject) -> dict[str, Any] | None:
 
 def of_augment(one: Subject) -> dict[str, Any] | None:
     if origin := one.row["origin"]:
-        before = row_of(output("clean") / one.shard, origin)[1]
-        changed = before and diff(before["text"], one.row["text"])
-        return {"status": "done", "origin": origin, "text": one.row["text"], "diff": changed}
+        row, text = row_of(output("clean") / one.shard, origin)[1], one.row["text"]
+        before = row["text"] if row else None
+        marked = None if before is None else diff(before, text)
+        return {"status": "done", "origin": origin, "origin_text": before, "text": text, "diff": marked}
     path = output("augment") / one.shard
     rows = read_table(path, ["id", "origin", "text"]).to_pylist() if path.exists() else []
     children = [{"id": row["id"], "text": row["text"]} for row in rows if row["origin"] == one.id]

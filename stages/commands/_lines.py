@@ -6,7 +6,7 @@ from typing import Any
 from stages.commands._screen import columns, cut, painted, short_diff
 
 NAME, INSET = 10, 11  # columns of a stage's name, and of the name of a line within a stage
-SHOWN = 4  # ids, words or labels of a list
+IDS, SHOWN = 3, 4  # of a list: ids; words or labels
 
 
 def lines(told: Mapping[str, Any]) -> Iterator[str]:
@@ -62,8 +62,8 @@ def changed(before: str, after: str) -> str:
 
 def some(ids: Sequence[str]) -> str:
     """Some ids, and how many more there are."""
-    more = f" and {len(ids) - SHOWN:,} more" if len(ids) > SHOWN else ""
-    return ", ".join(ids[:SHOWN]) + more
+    more = f" and {len(ids) - IDS:,} more" if len(ids) > IDS else ""
+    return ", ".join(ids[:IDS]) + more
 
 
 def filled(facts: Sequence[str]) -> Iterator[str]:
@@ -101,7 +101,7 @@ def dedup(entry: Mapping[str, Any]) -> Iterator[str]:
             yield named("change", changed(entry["of_text"], entry["text"]))
     for name, ids in (("repeated by", entry["repeated_by"]), ("alike", entry["alike"])):
         if ids:
-            yield named(name, some(ids))
+            yield quoted(name, some(ids))
 
 
 def clean(entry: Mapping[str, Any]) -> Iterator[str]:
@@ -128,7 +128,7 @@ def split(entry: Mapping[str, Any]) -> Iterator[str]:
     why = f"; not trained on: {entry['unused_because']}" if entry["side"] == "train" and not entry["used"] else ""
     yield f"{entry['side']}{', used' if entry['used'] else ''}{why}"
     if entry["tied_to"]:
-        yield named("group", f"{entry['tied']}, with {some(entry['tied_to'])}")
+        yield quoted("group", f"with {some(entry['tied_to'])}")
 
 
 def baseline(entry: Mapping[str, Any]) -> Iterator[str]:
@@ -139,8 +139,8 @@ def augment(entry: Mapping[str, Any]) -> Iterator[str]:
     if entry["origin"]:
         yield f"made from {entry['origin']}"
         yield quoted("text", entry["text"])
-        if entry["diff"]:
-            yield quoted("changed", entry["diff"])
+        if entry["origin_text"]:
+            yield named("change", changed(entry["origin_text"], entry["text"]))
     for child in entry["children"] or ():
         yield cut(f"child {child['id']}  {child['text']}", room())
 

@@ -54,8 +54,8 @@ def by_id(what: str) -> str | None:
 def nearest(word: str, ids: Sequence[str]) -> str:
     """The ids that differ in few digits, as the end of a sentence."""
     digits = np.array(ids, "S16").view(np.uint8).reshape(-1, 16)
-    wrong = (digits != np.frombuffer(word.encode(), np.uint8)).sum(axis=1)
-    close = [ids[n] for n in np.argsort(wrong, kind="stable")[:2].tolist() if wrong[n] <= 4]
+    wrong: list[int] = (digits != np.frombuffer(word.encode(), np.uint8)).sum(axis=1).tolist()
+    close = [one for differ, one in sorted(zip(wrong, ids, strict=True))[:2] if differ <= 4]
     return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
