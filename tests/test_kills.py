@@ -466,12 +466,12 @@ def test_half_a_dvc_lock_is_deleted_and_nothing_is_lost(light: Clone, tmp_path: 
     clone, lock = light.copy(tmp_path / "project"), tmp_path / "project/dvc.lock"
     with watched(clone) as start:
         forget(clone, FROM_TRAIN)
-        first, size = start(), lock.stat().st_size
-        assert until(lambda: lock.stat().st_size < size, first.over), first.said()
+        first = start()
+        assert until(lambda: lock.stat().st_size == 0, first.over), first.said()
         os.killpg(first.process.pid, signal.SIGKILL)
         first.process.wait()
         status, told = clone.tried("dvc", "repro")
         assert status == 255 and "'./dvc.lock' validation failed" in told, told
         lock.unlink()
-        assert clone.repro() == [*FROM_TRAIN[1:]]
+        assert "train" not in clone.repro()
         assert recorded(lock) == recorded(light.root / "dvc.lock")
