@@ -95,7 +95,9 @@ def write_table(path: Path, table: pa.Table) -> None:
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     """The named columns of a shard (all where none is named)."""
     try:
-        return pq.read_table(path, columns=columns, use_threads=False)
+        # pq.read_table would import all of pyarrow.dataset, and pandas with it.
+        with pq.ParquetFile(path) as file:
+            return file.read(columns, use_threads=False)
     except (OSError, pa.ArrowInvalid) as error:
         said = " ".join(str(error).split())
         raise Fault(f"{path}: not a whole Parquet file ({said}); delete it and run `dvc repro` again") from error
