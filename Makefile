@@ -19,10 +19,10 @@ repro: setup
 	@python -m stages.commands summary
 
 test: setup lint
-	@python -m pytest
+	@coverage erase && coverage run -m pytest && coverage combine --quiet && python -m tests.raised
 
 test-all: setup lint
-	@python -m pytest -m ""
+	@coverage erase && coverage run -m pytest -m "" && coverage combine --quiet && python -m tests.raised
 
 lint: setup
 	@ruff check .

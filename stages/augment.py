@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from stages.core.hashing import document_id, stable_hash, uniform
 from stages.core.params import Plugin, Section, Share, Shared
 from stages.core.records import Document, attributes_of, read_documents, read_table, shards, write_documents
+from stages.core.spans import LETTERS, surfaces, through
 from stages.shell import plugins
 from stages.shell.engine import Engine
 from stages.shell.run import run
@@ -21,14 +22,20 @@ class Params(Section):
 
 def children(documents: Iterable[Document], p: Params) -> Iterator[Document]:
     """A child of each document of the share, drawn from the document's own numbers; none where nothing changed."""
-    augmenter = plugins.load("augmenters", p.method)
     for document in documents:
-        if uniform("augment", document.id, p.seed) < p.share:
-            seed = stable_hash("augmented text", document.id, p.seed)
-            text = augmenter.augment(document.text, p.settings[p.method], seed)
-            if text != document.text:
-                child = document_id(document.source, document.id, p.method, p.seed)
-                yield document._replace(id=child, text=text, origin=document.id)
+        if uniform("augment", document.id, p.seed) < p.share and (born := child(document, p)):
+            yield born
+
+
+def child(document: Document, p: Params) -> Document | None:
+    """None where the text stayed the same, or the words of a span did not."""
+    augmenter, settings = plugins.load("augmenters", p.method), p.settings[p.method]
+    seed = stable_hash("augmented text", document.id, p.seed)
+    made = through(lambda text: augmenter.augment(text, settings, seed), document.text, document.spans, LETTERS)
+    if made is None or made[0] == document.text or surfaces(*made) != surfaces(document.text, document.spans):
+        return None
+    name = document_id(document.source, document.id, p.method, p.seed)
+    return document._replace(id=name, text=made[0], spans=made[1], origin=document.id)
 
 
 def augment_shard(path: Path, p: Params, split: Path, out: Path) -> int:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from pydantic import AfterValidator, Field
 
 from stages.core.examples import Example, labels_of, read_examples
+from stages.core.faults import Fault
 from stages.core.files import write_json
 from stages.core.numeric import Compute
 from stages.core.params import Plugin, Positive, Rate, Section, Shared
@@ -74,6 +75,7 @@ def classifier(setting: dict[str, Any]) -> Any:
 def fitted(train: Sequence[Example], validation: Sequence[Example], p: Params) -> tuple[Any, Any, list[dict[str, Any]]]:
     """Vectorizer, classifier, fitted on train, with the setting that is best on validation; and all that was tried."""
     vectors = vectorizer(p)
+    readable(train, vectors, p)
     seen, held = vectors.fit_transform([e.text for e in train]), vectors.transform([e.text for e in validation])
     metric, tried, models = plugins.load("metrics", p.metric), [], []
     for setting in progress(settings(p), "baseline"):
@@ -84,12 +86,21 @@ def fitted(train: Sequence[Example], validation: Sequence[Example], p: Params) -
     return vectors, models[best], tried
 
 
+def readable(train: Sequence[Example], vectors: Any, p: Params) -> None:
+    """There must be a word n-gram to learn from; characters there are always."""
+    ngrams = vectors.transformer_list[0][1].build_analyzer()
+    if not any(ngrams(e.text) for e in train):
+        raise Fault(
+            f"params.yaml: baseline.word_ngrams: no training document has {p.word_ngrams[0]} words of two "
+            "letters or more; lower the first length"
+        )
+
+
 def counts(examples: Sequence[Example], predicted: Sequence[str], labels: Sequence[str]) -> Any:
-    """The contingency table over the labels of train and of the examples."""
-    names = sorted({*labels, *(e.label for e in examples)})
-    place = {label: n for n, label in enumerate(names)}
+    """The contingency table over the labels of train."""
+    place = {label: n for n, label in enumerate(labels)}
     actual = np.array([place[e.label] for e in examples])
-    return contingency(actual, np.array([place[label] for label in predicted]), len(names))
+    return contingency(actual, np.array([place[label] for label in predicted]), len(place))
 
 
 def predictions(vectors: Any, model: Any, examples: Sequence[Example], side: str) -> list[dict[str, Any]]:

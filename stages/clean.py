@@ -2,9 +2,11 @@
 
 import unicodedata
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+from stages.core.faults import Fault
 from stages.core.params import Plugin, Section, Shared
 from stages.core.records import (
     Document,
@@ -12,10 +14,13 @@ from stages.core.records import (
     attributes_of,
     dropped_ids,
     read_documents,
+    read_drops,
+    reasons,
     shards,
     write_documents,
     write_drops,
 )
+from stages.core.spans import BRACKETS, surfaces, through
 from stages.shell import plugins
 from stages.shell.engine import Engine
 from stages.shell.run import run
@@ -34,16 +39,30 @@ def clean(text: str, p: Params) -> str:
 
 
 def cleaned(documents: Iterable[Document], p: Params) -> tuple[list[Document], list[Drop]]:
-    """The documents that have a letter left, and the others."""
+    """The documents that stay, as the steps leave them, and the others."""
     kept: list[Document] = []
     dropped: list[Drop] = []
     for document in documents:
-        text = clean(document.text, p)
-        if any(unicodedata.category(character).startswith("L") for character in text):
-            kept.append(document._replace(text=text))
+        made = mended(document, p)
+        if isinstance(made, Drop):
+            dropped.append(made)
         else:
-            dropped.append(Drop(document.id, "no letter left after cleaning"))
+            kept.append(made)
     return kept, dropped
+
+
+def mended(document: Document, p: Params) -> Document | Drop:
+    """The document as the steps leave it: if it has a letter left, and its spans cover the words they covered."""
+    text = clean(document.text, p)
+    if not any(unicodedata.category(character).startswith("L") for character in text):
+        return Drop(document.id, "no letter left after cleaning")
+    if not document.spans:
+        return document._replace(text=text)
+    made = through(partial(clean, p=p), document.text, document.spans, BRACKETS)
+    alone = [clean(surface, p).strip() for surface in surfaces(document.text, document.spans)]
+    if made is None or made[0] != text or surfaces(*made) != alone:
+        return Drop(document.id, "a span lost in cleaning")
+    return document._replace(text=text, spans=made[1])
 
 
 def clean_shard(path: Path, p: Params, dedup: Path, out: Path) -> tuple[int, int, int]:
@@ -61,6 +80,10 @@ def stage(e: Engine, p: Params, source: Path, dedup: Path, out: Path) -> str:
     """Cleans the documents that dedup kept."""
     counts = e.map(clean_shard, shards(source), p, dedup, out)
     kept, dropped, changed = (sum(column) for column in zip(*counts, strict=True))
+    if not kept:
+        why = reasons(drop for path in shards(out / "drops") for drop in read_drops(path))
+        counts = ", ".join(f"{reason}: {count:,}" for reason, count in why.items())
+        raise Fault(f"no document is left ({counts}); take a step out of clean.steps or mend its parameters")
     return f"{kept:,} documents kept ({changed:,} mended), {dropped:,} dropped"
 
 

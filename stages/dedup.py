@@ -6,10 +6,11 @@ similarity.
 """
 
 import hashlib
+import json
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +23,7 @@ from stages.shell.engine import Engine
 from stages.shell.progress import progress
 from stages.shell.run import run
 
+SCHEME = "affine32"  # datasketch's family of permutations: hash → a * hash + b mod 2^32, after MurmurHash3's finalizer
 Jaccard = Annotated[float, Field(gt=0.0, le=1.0)]
 SCHEMA = pa.schema([*DROPS, ("jaccard", pa.float64()), ("cluster", pa.string())])
 
@@ -77,16 +79,37 @@ def hash32(token: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(token, digest_size=4).digest(), "little")
 
 
-def signatures(texts: Sequence[str], p: Params) -> NDArray[np.uint64]:
+def minhash(p: Params) -> dict[str, Any]:
+    """datasketch's arguments."""
+    return {"num_perm": p.bands * p.rows, "seed": p.seed, "scheme": SCHEME, "hashfunc": hash32}
+
+
+def signatures(texts: Sequence[str], p: Params) -> NDArray[np.uint32]:
     """(texts, bands × rows): a MinHash signature a row."""
     from datasketch import MinHash
 
     tokens = ([shingle.encode() for shingle in sorted(shingles(text, p.ngram))] for text in texts)
-    hashes = MinHash.generator(tokens, num_perm=p.bands * p.rows, seed=p.seed, hashfunc=hash32)
-    return np.array([one.hashvalues for one in hashes], dtype=np.uint64).reshape(len(texts), p.bands * p.rows)
+    hashes = MinHash.generator(tokens, **minhash(p))
+    return np.array([one.hashvalues for one in hashes], dtype=np.uint32).reshape(len(texts), p.bands * p.rows)
 
 
-def candidates(signature: NDArray[np.uint64], bands: int) -> list[tuple[int, int]]:
+def recipe(p: Params) -> dict[str, Any]:
+    """What a reader needs to make a signature that can be compared: it need not import datasketch, which takes 1 s."""
+    from datasketch import MinHash
+
+    a, b = np.asarray(MinHash(**minhash(p)).permutations)
+    return {"ngram": p.ngram, "scheme": SCHEME, "a": a.tolist(), "b": b.tolist()}
+
+
+def signature_table(ids: Sequence[str], signature: NDArray[np.uint32], made: dict[str, Any]) -> pa.Table:
+    """A signature a document, as the bytes of its 32-bit values, the lowest byte first; the recipe as metadata."""
+    kind = pa.binary(signature.shape[1] * 4)
+    columns = [pa.array(ids, pa.string()), pa.array([row.tobytes() for row in signature.astype("<u4")], kind)]
+    schema = pa.schema([("id", pa.string()), ("signature", kind)], {"minhash": json.dumps(made)})
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def candidates(signature: NDArray[np.uint32], bands: int) -> list[tuple[int, int]]:
     """Pairs (earlier, later) that share a band, by the later one, each once."""
     pairs: set[tuple[int, int]] = set()
     for band in np.split(signature, bands, axis=1):
@@ -116,7 +139,7 @@ def exact(ids: Sequence[str], texts: Sequence[str]) -> dict[str, Repeat]:
     return repeats
 
 
-def separate(ids: Sequence[str], texts: Sequence[str], signature: NDArray[np.uint64], p: Params) -> Found:
+def separate(ids: Sequence[str], texts: Sequence[str], signature: NDArray[np.uint32], p: Params) -> Found:
     """Greedy, in order of arrival: a document goes if a *kept* earlier one is at least `threshold` alike.
 
     So every removal has a kept neighbour, and what comes later never changes what was decided before.
@@ -159,7 +182,7 @@ def read_texts(path: Path) -> tuple[list[str], list[str], list[str | None]]:
 
 
 def stage(e: Engine, p: Params, source: Path, out: Path) -> str:
-    """Finds the repeats in the whole corpus and writes a side table a shard."""
+    """Finds the repeats in the whole corpus; writes a side table a shard, and the signatures of all different texts."""
     out.mkdir()
     read = {path: read_texts(path) for path in shards(source)}
     ids = [one for shard_ids, _, _ in read.values() for one in shard_ids]
@@ -169,10 +192,15 @@ def stage(e: Engine, p: Params, source: Path, out: Path) -> str:
     rest = [n for n, one in enumerate(ids) if one not in same]
     unique_ids, unique_texts = [ids[n] for n in rest], [texts[n] for n in rest]
     slices = [unique_texts[n : n + 1_000] for n in range(0, len(unique_texts), 1_000)]
-    found = separate(unique_ids, unique_texts, np.concatenate(e.map(signatures, slices, p, what="signatures")), p)
+    signature = np.concatenate(e.map(signatures, slices, p, what="signatures"))
+    found = separate(unique_ids, unique_texts, signature, p)
     repeats = first_kept(same, found.repeats) | found.repeats
+    made, place = recipe(p), {one: n for n, one in enumerate(unique_ids)}
     for path, (shard_ids, _, _) in read.items():
         write_table(out / path.name, side_table(shard_ids, repeats, found.clusters, labels))
+        own = [one for one in shard_ids if one in place]
+        rows = signature[np.array([place[one] for one in own], np.intp)]
+        write_table(out / "signatures" / path.name, signature_table(own, rows, made))
     kept, near = len(ids) - len(repeats), len(found.repeats)
     return f"{kept:,} documents kept, {len(same):,} exact and {near:,} near-duplicates dropped"
 

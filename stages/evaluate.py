@@ -58,14 +58,14 @@ class Judged:
 
 
 def judged(rows: Sequence[dict[str, Any]], classes: Sequence[str], tied: dict[str, str]) -> Judged:
-    """The rows of a split. A label that training never saw stands after the classes: no prediction can be right."""
-    labels = [*classes, *sorted({row["label"] for row in rows} - set(classes))]
-    place = {label: n for n, label in enumerate(labels)}
+    """The rows of a split."""
+    place = {label: n for n, label in enumerate(classes)}
     actual, model, baseline = (
         np.array([place[row[name]] for row in rows]) for name in ("label", "predicted", "baseline")
     )
     groups = np.unique([tied[row["id"]] for row in rows], return_inverse=True)[1]
-    return Judged(labels, actual, model, baseline, groups, np.array([row["probabilities"] for row in rows], np.float32))
+    probabilities = np.array([row["probabilities"] for row in rows], np.float32)
+    return Judged(list(classes), actual, model, baseline, groups, probabilities)
 
 
 def scores(one: Judged, p: Params) -> dict[str, dict[str, dict[str, float]]]:
@@ -132,8 +132,7 @@ def calibration(one: Judged) -> list[dict[str, float]]:
 
 def probabilistic(one: Judged) -> dict[str, float]:
     """Log loss (nats), and the expected calibration error (Guo et al. 2017): what confidence is off by, on average."""
-    known = one.actual < one.probabilities.shape[1]
-    chosen = one.probabilities[np.flatnonzero(known), one.actual[known]]
+    chosen = one.probabilities[np.arange(len(one.actual)), one.actual]
     error = sum(row["count"] * abs(row["confidence"] - row["accuracy"]) for row in calibration(one))
     return {
         "log_loss": float(-np.log(np.maximum(chosen, 1e-12)).mean()),

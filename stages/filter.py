@@ -1,10 +1,10 @@
 """Drop what is not worth learning from, by limits on features."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from stages.core.faults import Fault
 from stages.core.figures import FEATURES
@@ -19,6 +19,12 @@ class Limit(Section):
 
     at_least: float | None
     at_most: float | None
+
+    @model_validator(mode="after")
+    def something_is_between(self) -> Self:
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            raise ValueError(f"at_least {self.at_least:g} is above at_most {self.at_most:g}; no document is both")
+        return self
 
 
 class Params(Section):

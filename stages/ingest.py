@@ -1,5 +1,6 @@
 """Bring each source in as shards of documents; ids are given here."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -11,9 +12,10 @@ from pydantic import Field
 
 from stages.core.faults import Fault
 from stages.core.files import write_json
-from stages.core.hashing import document_id
+from stages.core.hashing import document_id, stable_hash
 from stages.core.params import Positive, Section, Source
-from stages.core.records import Document, Reject, Row, read_table, shards, write_documents
+from stages.core.records import Document, Reject, Row, read_table, reasons, shards, write_documents
+from stages.core.spans import wrong
 from stages.shell import plugins
 from stages.shell.engine import Engine
 from stages.shell.run import run
@@ -24,16 +26,19 @@ class Params(Section):
     shard_documents: Positive
 
 
-def identified(source: str, row: Row, seen: "Counter[str]") -> Document:
+def identified(source: str, row: Row, seen: "Counter[int]") -> Document:
     """The row with its id: hash of source and key; without a key, of all fields and how often they came before."""
     key: list[str | int] = [row.key] if row.key is not None else content_key(row, seen)
-    return Document(document_id(source, *key), row.text, row.label, source, None, row.group, row.attributes)
+    id_ = document_id(source, *key)
+    return Document(id_, row.text, row.label, source, None, row.group, row.attributes, row.spans)
 
 
-def content_key(row: Row, seen: "Counter[str]") -> list[str | int]:
+def content_key(row: Row, seen: "Counter[int]") -> list[str | int]:
     """What stands for a key where the source has none."""
     fields = [row.text, row.label or "", row.group or "", *(f"{k}={v}" for k, v in sorted(row.attributes.items()))]
-    content = "\0".join(fields)
+    if row.spans is not None:
+        fields.append(json.dumps(row.spans))
+    content = stable_hash(*fields)
     seen[content] += 1
     return [*fields, seen[content]]
 
@@ -45,13 +50,25 @@ def batches(documents: Iterable[Document], size: int) -> Iterator[list[Document]
         yield batch
 
 
-def separated(items: Iterable[Row | Reject], rejects: list[Reject]) -> Iterator[Row]:
-    """The rows; what could not be read goes to `rejects`."""
-    for item in items:
+def separated(items: Iterable[Row | Reject], name: str, rejects: list[Reject]) -> Iterator[Row]:
+    """The rows of a part; what could not be read, or could not be a document, goes to `rejects`."""
+    for n, item in enumerate(items, start=1):
         if isinstance(item, Reject):
             rejects.append(item)
+        elif reason := refused(item):
+            place = item.key or f"{name}: row {n}"
+            rejects.append(Reject(place.encode("utf-8", "backslashreplace").decode(), reason))
         else:
             yield item
+
+
+def refused(row: Row) -> str | None:
+    """Why the row can't be a document, if it can't."""
+    try:
+        json.dumps(row, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        return "half of a surrogate pair: no text in any encoding"
+    return wrong(row.spans, row.text) if row.spans else None
 
 
 def read_part(task: tuple[int, Source, int, str], p: Params, cache: Path, out: Path) -> tuple[int, list[Reject]]:
@@ -59,8 +76,8 @@ def read_part(task: tuple[int, Source, int, str], p: Params, cache: Path, out: P
     position, source, part, name = task
     module = plugins.load("sources", source.kind)
     rejects: list[Reject] = []
-    seen: Counter[str] = Counter()
-    rows = separated(module.read(source.params, name, cache), rejects)
+    seen: Counter[int] = Counter()
+    rows = separated(module.read(source.params, name, cache), name, rejects)
     documents = (identified(source.name, row, seen) for row in rows)
     written = 0
     for written, batch in enumerate(batches(documents, p.shard_documents), start=1):
@@ -93,20 +110,28 @@ def stage(e: Engine, p: Params, out: Path) -> str:
         for reject in rejected
     ]
     write_json(out / "rejects.json", rejects)
-    return told(out, len(rejects), [source.name for source in p.sources])
+    return told(out, [reject for _, rejected in results for reject in rejected], [source.name for source in p.sources])
 
 
-def told(out: Path, rejects: int, sources: list[str]) -> str:
+def told(out: Path, rejects: list[Reject], sources: list[str]) -> str:
     """Counts documents and makes sure that no id came twice."""
     ids = [one for path in shards(out) for one in read_table(path, ["id"]).column("id").to_pylist()]
     if not ids:
-        raise Fault(f"ingest.sources: {', '.join(sources)}: no documents came; look at data/ingest/rejects.json")
+        raise Fault(f"ingest.sources: {', '.join(sources)}: no documents came{why(rejects)}")
     twice = [one for one, count in Counter(ids).items() if count > 1]
     if twice:
         raise Fault(
             f"ingest.sources: {len(twice)} keys came more than once, e.g. id {twice[0]}; the key must be unique"
         )
-    return f"{len(ids):,} documents from {len(sources)} source{'s' * (len(sources) > 1)}, {rejects:,} rejected"
+    return f"{len(ids):,} documents from {len(sources)} source{'s' * (len(sources) > 1)}, {len(rejects):,} rejected"
+
+
+def why(rejects: list[Reject]) -> str:
+    """The commonest reasons, and where the first reject stands."""
+    if not rejects:
+        return ", as nothing is in them; name a source that has some"
+    counts = ", ".join(f"{reason}: {count:,}" for reason, count in islice(reasons(rejects).items(), 3))
+    return f" ({counts}; the first: {rejects[0].place}); mend the source or its parameters"
 
 
 if __name__ == "__main__":

@@ -79,11 +79,16 @@ def figures(results: Results) -> dict[str, list[dict[str, Any]]]:
             {"stage": f"{n} {step.name}", "in": step.came, "out": step.left}
             for n, step in enumerate(results.funnel.steps, 1)
         ],
-        "per_class.json": [{"label": label, **row} for label, row in sorted(evaluation["per_class"][side].items())],
+        "per_class.json": [{"label": drawn(one), **row} for one, row in sorted(evaluation["per_class"][side].items())],
         "calibration.json": [one for one in evaluation["calibration"][side] if one["count"]],
     }
     rounded = {name: [without_text(row, "label", "stage") for row in rows] for name, rows in tables.items()}
-    return rounded | {"confusion.csv": [{"actual": a, "predicted": b} for a, b in pairs(results)]}
+    return rounded | {"confusion.csv": [{"actual": drawn(a), "predicted": drawn(b)} for a, b in pairs(results)]}
+
+
+def drawn(label: str) -> str:
+    """A label for `dvc plots`, which writes it as it is into a script of its page: `</script>` would end that one."""
+    return label.replace("<", "‹")
 
 
 def without(row: Mapping[str, Any], key: str) -> dict[str, Any]:

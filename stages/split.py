@@ -1,7 +1,7 @@
 """Train / validation / test; near-duplicates and groups never straddle."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self
@@ -9,13 +9,14 @@ from typing import Annotated, Self
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from stages.core.faults import Fault
+from stages.core.faults import Fault, lines
 from stages.core.hashing import stable_hash
 from stages.core.params import Count, Section
 from stages.core.records import DROPS, dropped_ids, read_table, shards, side_rows, write_table
 from stages.shell.engine import Engine
 from stages.shell.run import run
 
+SIDES = ("train", "validation", "test")
 PartShare = Annotated[float, Field(gt=0.0, lt=1.0)]
 SCHEMA = pa.schema(
     [("id", pa.string()), ("side", pa.string()), ("used", pa.bool_()), ("tied", pa.string()), *list(DROPS)[1:]]
@@ -111,24 +112,56 @@ def used(train: Iterable[Item], p: Params) -> set[str]:
     for item in train:
         if item.label is not None:
             by_label[item.label].append(item.id)
-    total = sum(map(len, by_label.values()))
-    budget = min(p.labels, total) if p.labels else total
-    if budget < len(by_label):
-        raise Fault(f"params.yaml: split.labels: {budget} are fewer than the {len(by_label)} labels; raise it")
+    budget = affordable(p.labels, {label: len(ids) for label, ids in by_label.items()})
     chosen: set[str] = set()
     for label, count in quotas({label: len(ids) for label, ids in by_label.items()}, budget).items():
         chosen.update(sorted(by_label[label], key=lambda one: stable_hash("used", one, p.seed))[:count])
     return chosen
 
 
-def enough(labelled: Mapping[str, int], labels: Collection[str]) -> None:
-    """Every side needs labelled documents, and train two labels: what comes next could only fail."""
-    counts = ", ".join(f"{side} {labelled.get(side, 0):,}" for side in ("train", "validation", "test"))
-    for side in ("train", "validation", "test"):
-        if not labelled.get(side):
-            raise Fault(f"split: no labelled document on the {side} side ({counts}); label more or mend ingest.sources")
-    if len(labels) < 2:
-        raise Fault(f"split: all labelled documents of train are {min(labels)!r}; two labels are needed")
+def affordable(wanted: int, counts: Mapping[str, int]) -> int:
+    """The label budget in documents, which train must have, and which must reach each label."""
+    there = sum(counts.values())
+    if wanted > there:
+        raise Fault(
+            f"params.yaml: split.labels: {wanted:,} wanted, train has {there:,} labelled documents; "
+            "lower it, or set 0 to use all"
+        )
+    if 0 < wanted < len(counts):
+        raise Fault(f"params.yaml: split.labels: {wanted} are fewer than the {len(counts)} labels; raise it")
+    return wanted or there
+
+
+def enough(tied: Sequence[list[Item]], side_of: Mapping[str, str]) -> None:
+    """Every label must be there to learn, to choose by and to judge, and two of them at least: what comes next could
+    only fail, or keep quiet about a label."""
+    holders: dict[str, list[list[Item]]] = defaultdict(list)
+    for group in tied:
+        for label in {item.label for item in group if item.label is not None}:
+            holders[label].append(group)
+    if len(holders) < 2:
+        has = f"all labels are {min(holders)!r}" if holders else "no document has a label"
+        raise Fault(f"{has}; two labels are needed: label more, or mend ingest.sources")
+    lacking = [told for label in sorted(holders) if (told := lack(label, holders[label], side_of))]
+    if lacking:
+        raise Fault(
+            f"{len(lacking):,} of {len(holders):,} labels are not on all sides; label more of them, merge them with "
+            f"others at the source, or take them away:{lines(lacking)}"
+        )
+
+
+def lack(label: str, holding: Sequence[list[Item]], side_of: Mapping[str, str]) -> str | None:
+    """The sides that a label is not on, and how little there is of it; a group is one however large, as it stays
+    together."""
+    absent = [side for side in SIDES if side not in {side_of[group[0].id] for group in holding}]
+    documents = sum(item.label == label for group in holding for item in group)
+    there = f"{counted(documents, 'document')} in {counted(len(holding), 'group')}"
+    return f"{label!r}: {there}, none for {' and '.join(absent)}" if absent else None
+
+
+def counted(number: int, what: str) -> str:
+    """`1 group`, `2 groups`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def quotas(counts: dict[str, int], budget: int) -> dict[str, int]:
@@ -169,8 +202,8 @@ def stage(e: Engine, p: Params, source: Path, gone: Path, dedup: Path, out: Path
     tied = groups(everything)
     first = {item.id: group[0].id for group in tied for item in group}
     side_of = sides(tied, p)
+    enough(tied, side_of)
     labelled = Counter(side_of[item.id] for item in everything if item.label is not None)
-    enough(labelled, {item.label for item in everything if item.label is not None and side_of[item.id] == "train"})
     chosen = used([item for item in everything if side_of[item.id] == "train"], p)
     for name, shard in items.items():
         rows = [

@@ -7,19 +7,21 @@ from typing import Annotated, Any, Literal
 import pyarrow as pa
 from pydantic import Field
 
-from stages.core.faults import Fault
-from stages.core.params import Positive, Section, Shared
+from stages.core.faults import Fault, lines
+from stages.core.files import read_json
+from stages.core.params import Section, Shared
 from stages.core.records import read_table, shards, write_table
 from stages.shell.engine import Engine
 from stages.shell.run import run
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+LEAST = len(SPECIAL) + 256  # tokens of a learned vocabulary: the special ones and every byte
 SCHEMA = pa.schema([("id", pa.string()), ("tokens", pa.list_(pa.int32()))])
 
 
 class Params(Section):
-    max_tokens: Annotated[int, Field(ge=3)]  # [CLS], a token, [SEP]
-    vocabulary: Positive
+    max_tokens: Annotated[int, Field(ge=3, le=100_000)]  # [CLS], a token, [SEP]
+    vocabulary: Annotated[int, Field(ge=LEAST, le=1_000_000)]
     weights: Annotated[Literal["pinned", "none"], Shared("model.weights")]
 
 
@@ -48,7 +50,48 @@ def loaded(weights: Path) -> Any:
     path = weights / "tokenizer.json"
     if not path.exists():
         raise Fault(f"{path}: the pinned weights have no tokenizer; add tokenizer.json to weights.files")
-    return Tokenizer.from_file(str(path))
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # the library knows no other
+        raise Fault(f"{path}: no tokenizer ({error}); pin the tokenizer.json of the weights in weights.files") from None
+
+
+def configuration(weights: Path) -> dict[str, Any]:
+    """What the checkpoint says of itself."""
+    path = weights / "config.json"
+    try:
+        config = read_json(path)
+    except (OSError, ValueError) as error:
+        raise Fault(f"{path}: no JSON ({error}); pin the config.json of the weights in weights.files") from None
+    if not isinstance(config, dict):
+        raise Fault(f"{path}: has no keys; pin the config.json of the weights in weights.files")
+    return config
+
+
+def fitting(tokenizer: Any, weights: Path, max_tokens: int) -> None:
+    """The tokenizer must be that of the weights, and a cut document no longer than they can read."""
+    config = configuration(weights)
+    positions = config.get("max_position_embeddings")
+    if isinstance(positions, int) and max_tokens > positions:
+        raise Fault(
+            f"params.yaml: tokenize.max_tokens: {max_tokens:,} wanted, the pinned weights read {positions:,}; lower it"
+        )
+    if strange := list(misfits(tokenizer, config)):
+        raise Fault(f"{weights}: tokenizer.json does not go with config.json; pin files of one model:{lines(strange)}")
+
+
+def misfits(tokenizer: Any, config: dict[str, Any]) -> Iterator[str]:
+    """What the weights know nothing of, or know by another number."""
+    vocabulary: dict[str, int] = tokenizer.get_vocab()
+    last, size, padding = max(vocabulary.values()), config.get("vocab_size"), config.get("pad_token_id", 0)
+    if isinstance(size, int) and last >= size:
+        yield f"token ids go up to {last:,}, the weights have {size:,} (vocab_size)"
+    if missing := [token for token in SPECIAL if token not in vocabulary]:
+        yield f"no {', '.join(missing)} among the tokens"
+    elif vocabulary["[PAD]"] != padding:
+        yield f"[PAD] is token {vocabulary['[PAD]']}, the weights pad with {padding} (pad_token_id)"
+    elif tokenizer.encode("").tokens != ["[CLS]", "[SEP]"]:
+        yield "no [CLS] and [SEP] around a text (post_processor)"
 
 
 def encode_shard(name: str, p: Params, sources: tuple[Path, ...], split: Path, out: Path) -> tuple[int, int]:
@@ -80,6 +123,8 @@ def stage(e: Engine, p: Params, weights: Path, source: Path, split: Path, augmen
     tokenizer = loaded(weights) if p.weights == "pinned" else learned(train_texts(source, split), p.vocabulary)
     tokenizer.no_padding()
     tokenizer.enable_truncation(p.max_tokens)
+    if p.weights == "pinned":
+        fitting(tokenizer, weights, p.max_tokens)
     tokenizer.save(str(out / "tokenizer.json"))
     names = [path.name for path in shards(source)]
     counts = e.map(encode_shard, names, p, (source, augment), split, out)

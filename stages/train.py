@@ -1,5 +1,6 @@
 """Fit the task: from scratch, or from pinned weights. Resumes from its last checkpoint."""
 
+import math
 import random
 import shutil
 from collections.abc import Iterator, Sequence
@@ -113,6 +114,13 @@ def optimizer(model: Any, p: Params) -> "torch.optim.Optimizer":
     return torch.optim.AdamW(settings, fused=True)
 
 
+def diverged(what: str, step: int) -> str:
+    """What to say of a loss that is no number; before the first step no rate can be to blame."""
+    if not step:
+        return f"{what} before the first step: the starting weights are no good; pin others in weights.files"
+    return f"{what} after step {step:,}; lower train.learning_rate and train.head_learning_rate"
+
+
 class Trainer:
     """One training run: everything that changes while it runs, so that a checkpoint can hold all of it."""
 
@@ -140,7 +148,7 @@ class Trainer:
         weights = torch.tensor([sample.weight for sample in batch])
         loss = self.task.loss(logits, targets, weights, self.p.objective)
         if not torch.isfinite(loss):
-            raise Fault(f"train: the loss is {loss.item()} at step {self.progress.step}; lower train.learning_rate")
+            raise Fault(diverged(f"the loss is {loss.item()}", self.progress.step))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.p.max_gradient_norm)
         self.optimizer.step()
@@ -218,21 +226,26 @@ def validated(
     return {p.metric: round(float(score), 5)}, float(loss)
 
 
-def fit(trainer: Trainer, validation: tuple[Sequence[list[int]], Sequence[int]], checkpoints: Checkpoints) -> None:
-    """Trains until done, from the last checkpoint if there is one, and leaves the best weights in the model."""
+def fit(trainer: Trainer, validation: tuple[Sequence[list[int]], Sequence[int]], checkpoints: Checkpoints) -> int:
+    """Trains until done and leaves the best weights in the model; gives the step of the checkpoint it went on from."""
     if state := checkpoints.last():
         trainer.restore(state)
+    begun = trainer.progress.step
     with progress((), "training", trainer.steps) as bar:
-        bar.update(trainer.progress.step)
+        bar.update(begun)
         while not trainer.done:
             for _ in trainer.epoch():
                 bar.update()
                 bar.set_postfix(loss=trainer.progress.loss[-1]["loss"])
                 if trainer.progress.step % trainer.p.checkpoint_steps == 0:
                     checkpoints.save(trainer.state())
-            trainer.judged(*validated(trainer.model, *validation, trainer.p))
+            scores, loss = validated(trainer.model, *validation, trainer.p)
+            if not math.isfinite(loss):  # the last step of the epoch broke the weights
+                raise Fault(diverged(f"the validation loss is {loss}", trainer.progress.step))
+            trainer.judged(scores, loss)
             checkpoints.save(trainer.state())
     trainer.model.load_state_dict(trainer.best)
+    return begun
 
 
 def samples(training: Sequence[dict[str, Any]], tokens: dict[str, list[int]], place: dict[str, int]) -> list[Sample]:
@@ -260,15 +273,15 @@ def stage(
     place = {label: n for n, label in enumerate(labels)}
     model = build(p, labels, weights, tokenized)
     trainer = Trainer(model.train(), samples(training, tokens, place), p)
-    known = [example for example in held if example.label in place]
-    validation = ([tokens[example.id] for example in known], [place[example.label] for example in known])
+    validation = ([tokens[example.id] for example in held], [place[example.label] for example in held])
     code = ("train", f"tasks.{p.model.task}", f"architectures.{p.model.architecture}", f"metrics.{p.metric}")
     checkpoints = Checkpoints.of(e.cache, p, code, [weights, source, split, balance, tokenized])
-    fit(trainer, validation, checkpoints)
+    begun = fit(trainer, validation, checkpoints)
     save(trainer, tokenized, out)
     checkpoints.end("train")
     now = trainer.progress
-    return f"{now.step:,} steps, best epoch {now.best_epoch} of {now.epoch}: validation {p.metric} {now.best:.3f}"
+    steps = f"{now.step:,} steps{f' (resumed after {begun:,})' if begun else ''}"
+    return f"{steps}, best epoch {now.best_epoch} of {now.epoch}: validation {p.metric} {now.best:.3f}"
 
 
 def build(p: Params, labels: list[str], weights: Path, tokenized: Path) -> Any:

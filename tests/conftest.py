@@ -91,7 +91,8 @@ def environment(root: Path) -> dict[str, str]:
     """This interpreter first, an empty home, no Git settings, DVC's own files aside."""
     home = root.with_name(f"{root.name}.home")
     home.mkdir(exist_ok=True)
-    kept = {name: value for name, value in os.environ.items() if name in PASSED or name.startswith("PIP_")}
+    passed = (name for name in os.environ if name in PASSED or name.startswith(("PIP_", "COVERAGE_")))
+    kept = {name: os.environ[name] for name in passed}
     return kept | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "HOME": str(home),

@@ -28,5 +28,8 @@ def offline(library: Path, log: Path) -> dict[str, str]:
 
 
 def with_processors(library: Path, number: int) -> dict[str, str]:
-    """The environment in which a process sees that many processors, whatever the machine has."""
-    return {"LD_PRELOAD": str(library), "VISIBLE_CPUS": str(number)}
+    """The environment in which a process sees that many processors, whatever the machine has.
+
+    MKL asks the processors themselves, and torch asks MKL; told not to be clever, it takes what OpenMP sees.
+    """
+    return {"LD_PRELOAD": str(library), "VISIBLE_CPUS": str(number), "MKL_DYNAMIC": "FALSE"}

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import pytest
+
 from stages import split
 from stages.augment import Params, children
 from stages.augmenters import random_word
 from stages.core.hashing import uniform
-from stages.core.records import Document
+from stages.core.records import Document, Span
 
 DOCUMENTS = [
     Document(f"{n:x}", f"{n} solve a linear system of equations", "x", "docs", None, "g", {}) for n in range(40)
@@ -50,3 +52,19 @@ def test_whom_the_label_budget_picks_says_nothing_of_who_gets_a_child() -> None:
     chosen = split.used(labelled, split.Params(validation=0.1, test=0.1, labels=1000, seed=1))
     drawn = [one for one in chosen if uniform("augment", one, 1) < 0.2]
     assert 150 < len(drawn) < 250
+
+
+@pytest.mark.parametrize("action", ["swap", "delete"])
+def test_spans_go_along_or_there_is_no_child(action: str) -> None:
+    """A word can move, or go; two words can be torn."""
+    words = ("linear", "system of")
+    places = [one.text.index(word) for one in DOCUMENTS for word in words]
+    starts = zip(places[::2], places[1::2], strict=True)
+    documents = [
+        one._replace(spans=tuple(Span(at, at + len(word), word) for at, word in zip(places, words, strict=True)))
+        for one, places in zip(DOCUMENTS, starts, strict=True)
+    ]
+    born = list(children(documents, p(1.0, action)))
+    assert 1 < len(born) < 30
+    assert all([child.text[span.start : span.end] for span in child.spans or ()] == list(words) for child in born)
+    assert all(child.text.isascii() for child in born)

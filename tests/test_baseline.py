@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 
 from stages import baseline
 from stages.baseline import Params
 from stages.core.examples import Example
+from stages.core.faults import Fault
 from stages.core.files import read_json
 from stages.core.numeric import Compute
 from stages.core.records import Document, read_table, write_documents, write_table
@@ -39,11 +41,14 @@ def test_it_learns_and_the_first_of_equals_is_chosen() -> None:
     assert (row["id"], row["side"], row["predicted"]) == ("x", "test", "graphs") and 0.5 < row["confidence"] <= 1.0
 
 
-def test_a_label_that_training_never_saw_counts_as_missed() -> None:
-    examples = [Example("1", "", "new"), Example("2", "", "plots")]
-    assert baseline.counts(examples, ["plots", "plots"], ["graphs", "plots"]).tolist() == [
-        *([0, 0, 0], [0, 0, 1], [0, 0, 1])
-    ]
+def test_word_ngrams_longer_than_any_text_are_a_fault() -> None:
+    baseline.fitted(EXAMPLES[:8], EXAMPLES[8:], P.model_copy(update={"word_ngrams": (5, 5), "c": (1.0,)}))
+    with pytest.raises(Fault) as fault:
+        baseline.fitted(EXAMPLES[:8], EXAMPLES[8:], P.model_copy(update={"word_ngrams": (7, 9)}))
+    assert str(fault.value) == (
+        "params.yaml: baseline.word_ngrams: no training document has 7 words of two letters or more; "
+        "lower the first length"
+    )
 
 
 def test_the_stage_predicts_what_is_held_out_and_writes_what_was_tried(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def table(tmp_path: Path) -> csv.Params:
     """A source that is on this machine."""
     path = tmp_path / "t.csv"
     path.write_text("id,text,area\n1,One text.,x\n2,Another text.,\n3\n")
-    columns = csv.Columns(text="text", label="area", key="id", group=None, attributes=("area",))
+    columns = csv.Columns(text="text", label="area", key="id", group=None, spans=None, attributes=("area",))
     return csv.Params(path=str(path), sha256=csv.sha256(path), encoding="utf-8", delimiter=",", columns=columns)
 
 

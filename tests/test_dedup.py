@@ -1,5 +1,8 @@
 """Near-duplicates: the first is kept, every removal has its evidence, alike documents are named."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from datasketch import MinHash
@@ -7,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages import dedup
+from stages.commands._search import signature, values
+from stages.core.records import read_table, write_table
 from stages.dedup import Params, Repeat
 
 P = Params(ngram=2, bands=20, rows=4, threshold=0.8, together=0.4, seed=1)
@@ -23,9 +28,30 @@ def found(*texts: str) -> dedup.Found:
 @given(st.lists(WORDS, min_size=1, max_size=4))
 def test_a_signature_is_that_of_datasketch(texts: list[str]) -> None:
     for text, row in zip(texts, dedup.signatures(texts, P), strict=True):
-        one = MinHash(num_perm=80, seed=P.seed, hashfunc=dedup.hash32)
+        one = MinHash(num_perm=80, seed=P.seed, scheme="affine32", hashfunc=dedup.hash32)
         one.update_batch([shingle.encode() for shingle in dedup.shingles(text, P.ngram)])
         assert np.array_equal(row, one.hashvalues)
+
+
+@settings(max_examples=25, deadline=None)
+@given(WORDS)
+def test_trace_makes_the_same_signature_without_datasketch(text: str) -> None:
+    (expected,) = dedup.signatures([text], P)
+    assert np.array_equal(signature(dedup.shingles(text, P.ngram), dedup.recipe(P)), expected)
+
+
+def test_signatures_are_kept_to_the_bit(tmp_path: Path) -> None:
+    made = dedup.signatures(["a b c", "a b d"], P)
+    write_table(tmp_path / "signatures.parquet", dedup.signature_table(["x", "y"], made, dedup.recipe(P)))
+    table = read_table(tmp_path / "signatures.parquet")
+    assert table.column("id").to_pylist() == ["x", "y"]
+    assert np.array_equal(values(table.column("signature")), made)
+    assert json.loads((table.schema.metadata or {})[b"minhash"]) == dedup.recipe(P)
+
+
+def test_a_shard_may_have_no_signatures() -> None:
+    table = dedup.signature_table([], dedup.signatures(["a"], P)[:0], dedup.recipe(P))
+    assert table.num_rows == 0 and values(table.column("signature")).shape == (0, 80)
 
 
 def test_shingles_are_word_ngrams_and_a_short_text_is_one() -> None:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 import pytest
 
 from stages import evaluate
@@ -59,19 +58,6 @@ def test_documents_that_are_tied_are_drawn_together() -> None:
     narrow, wide = (evaluate.scores(evaluate.judged(told, ["a", "b"], tied), P) for tied in (one_group_each, halves))
     width = [one["model"]["accuracy"]["high"] - one["model"]["accuracy"]["low"] for one in (narrow, wide)]
     assert width[0] < 0.2 and width[1] == 1.0
-
-
-def test_a_label_that_training_never_saw_can_not_be_right() -> None:
-    one = judged("abz", "aba", "aba")
-    assert one.labels == ["a", "b", "z"]
-    assert evaluate.per_class(one)["z"] == {
-        "precision": 0.0,
-        "recall": 0.0,
-        "f1": 0.0,
-        "support": 1,
-        "baseline_f1": 0.0,
-    }
-    assert evaluate.probabilistic(one)["log_loss"] == pytest.approx(-np.log(0.9))
 
 
 def test_precision_recall_and_f1() -> None:

@@ -50,6 +50,11 @@ def test_no_document_left_is_a_fault(tmp_path: Path) -> None:
         stage(Engine(Serial(), tmp_path), Params(limits=LIMITS), described(tmp_path, 1, 2), tmp_path / "out")
 
 
+def test_limits_with_nothing_between_are_refused() -> None:
+    with pytest.raises(ValidationError, match=r"at_least 10 is above at_most 4; no document is both"):
+        Limit(at_least=10.0, at_most=4.0)
+
+
 def test_an_unknown_feature_is_refused() -> None:
     with pytest.raises(ValidationError, match=r"no feature wrods; there is: characters, words"):
         Params(limits={"wrods": LIMITS["words"]})

@@ -19,7 +19,8 @@ from stages.shell.params import check, frozen, read, settings
 
 ROOT = Path(__file__).parent.parent
 GONE = object()
-COLUMNS = {"text": "text", "label": None, "key": None, "group": None, "attributes": []}
+PINNED = "and model.weights is pinned; name all files, with sha256"
+COLUMNS = {"text": "text", "label": None, "key": None, "group": None, "spans": None, "attributes": []}
 FILE = {"path": "mine.csv", "sha256": "0" * 64, "encoding": "utf-8", "delimiter": ",", "columns": COLUMNS}
 MINE: dict[str, Any] = {"name": "mine", "kind": "csv"} | FILE
 WHEELS = {"name": "docs", "kind": "wheels", "platforms": [], "skip": [], "text": "full", "labels": {}}
@@ -219,9 +220,30 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "pinned weights without files and places": (
         {"weights.files": {}, "weights.places": []},
         [
-            "weights.files: no tokenizer.json, and model.weights is pinned; name all files, with sha256",
+            f"weights.files: no config.json, tokenizer.json, model.safetensors, {PINNED}",
             "weights.places: none, and model.weights is pinned; name one that has the files",
         ],
+    ),
+    "sizes without an end": (
+        {
+            "tokenize.vocabulary": 10**9,
+            "tokenize.max_tokens": 10**6,
+            "model.weights": "none",
+            "architectures.bert.sizes": {"width": 10**6, "layers": 1, "heads": 1},
+        },
+        [
+            "architectures.bert.sizes.width: input should be less than or equal to 65536, not 1000000",
+            "tokenize.max_tokens: input should be less than or equal to 100000, not 1000000",
+            "tokenize.vocabulary: input should be less than or equal to 1000000, not 1000000000",
+        ],
+    ),
+    "a vocabulary with no room for every byte": (
+        {"tokenize.vocabulary": 100},
+        ["tokenize.vocabulary: input should be greater than or equal to 261, not 100"],
+    ),
+    "limits with nothing between": (
+        {"filter.limits.words": {"at_least": 10, "at_most": 4}},
+        ["filter.limits.words: at_least 10 is above at_most 4; no document is both"],
     ),
     "sizes beside pinned weights": (
         {"architectures.bert.sizes": {"width": 64, "layers": 1, "heads": 2}},
@@ -355,7 +377,7 @@ def broken(tmp_path: Path) -> Path:
     """A project whose plug-in folders have a file each that can't be imported."""
     shutil.copytree(ROOT / "stages", tmp_path / "stages", symlinks=True)
     for folder in plugins.folders():
-        (tmp_path / "stages" / folder / "broken.py").write_text("import nothing_of_this_name\n")
+        (tmp_path / "stages" / folder / "broken.py").write_text("nothing_of_this_name\n")
     shutil.copy(ROOT / "params.yaml", tmp_path)
     return tmp_path / "params.yaml"
 
@@ -370,30 +392,78 @@ def test_a_broken_plugin_that_is_chosen_keeps_its_traceback(tmp_path: Path):
     params.write_text(params.read_text().replace("mask, whitespace]", "mask, broken]"))
     status, said = ran(tmp_path, PYTHONPATH="")
     assert status == 1 and "stages/cleaners/broken.py" in said
-    assert said.endswith("ModuleNotFoundError: No module named 'nothing_of_this_name'\n")
+    assert said.endswith("NameError: name 'nothing_of_this_name' is not defined\n")
 
 
-@pytest.mark.parametrize(
-    ("content", "told"),
-    [
-        ("a: [1\nb: 2\n", "not YAML: line 2: did not find expected ',' or ']'"),
-        ("a: 1\n  b: 2\n", "not YAML: line 2: mapping values are not allowed in this context"),
-        ("a: 1\nb: 2\na: 3\n", 'not YAML: line 3: found duplicate key "a" with value "3" (original value: "1")'),
-        ("a: \x00\n", "not YAML: unacceptable character #x0000: control characters are not allowed"),
-        (b"a: \xff\n", "not YAML: unacceptable character #x00ff: invalid leading UTF-8 octet"),
-        ("", "has no sections; `git checkout {path}` brings the committed ones back"),
-        ("# only a comment\n", "has no sections; `git checkout {path}` brings the committed ones back"),
-        ("- a\n", "has no sections; `git checkout {path}` brings the committed ones back"),
-        (None, "not found; run in the folder of the project"),
-    ],
-)
-def test_a_file_that_is_no_tree(tmp_path: Path, content: str | bytes | None, told: str):
-    path = tmp_path / "params.yaml"
-    if content is not None:
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(Fault) as fault:
-        read(path)
-    assert str(fault.value) == f"{path}: {told.format(path=path)}"
+BOMB = "a: &a [" + "x," * 99 + "x]\nb: &b [" + "*a," * 99 + "*a]\nc: [" + "*b," * 99 + "*b]\n"  # a million of x
+YAML_ORG = "tag:yaml.org,2002"
+COMMITTED = "has no sections; `git checkout params.yaml` brings the committed ones back"
+NO_TREES: dict[str, tuple[str | bytes, str]] = {
+    "an open bracket": ("a: [1\nb: 2\n", "not YAML: line 2: did not find expected ',' or ']'"),
+    "a key within a value": ("a: 1\n  b: 2\n", "not YAML: line 2: mapping values are not allowed in this context"),
+    "a key twice": (
+        "a: 1\nb: 2\na: 3\n",
+        'not YAML: line 3: found duplicate key "a" with value "3" (original value: "1")',
+    ),
+    "a tab": ("a:\n\tb: 1\n", "not YAML: line 2: found character that cannot start any token"),
+    "a zero byte": ("a: \x00\n", "not YAML: unacceptable character #x0000: control characters are not allowed"),
+    "no UTF-8": (b"a: \xff\n", "not YAML: unacceptable character #x00ff: invalid leading UTF-8 octet"),
+    "two documents": ("a: 1\n---\nb: 2\n", "not YAML: line 2: but found another document"),
+    "an alias of nothing": ("a: *b\n", "not YAML: line 1: found undefined alias"),
+    "a tag that would run something": (
+        "a: !!python/object/apply:os.system [touch ran]\n",
+        f"not YAML: line 1: could not determine a constructor for the tag '{YAML_ORG}:python/object/apply:os.system'",
+    ),
+    "a day that there is not": (
+        "a: 2020-13-45\n",
+        "a value is not what it looks like (month must be in 1..12); put it in quotes if it is a text",
+    ),
+    "a tag that lies": (
+        "a: !!bool perhaps\n",
+        "a value is not what it looks like ('perhaps'); put it in quotes if it is a text",
+    ),
+    "a number without an end": (
+        f"a: {'9' * 400}\n",
+        "999999999999999999...9999999999999999999 is too large; a number of 64 bits is wanted",
+    ),
+    "a key that is a number": ("labels: {2020: [x]}\n", "the key 2020 is no text; put it in quotes"),
+    "aliases of aliases": (BOMB, "more than 100,000 values, those counted that aliases repeat; write fewer"),
+    "a value within itself": ("a: &a [*a]\n", "values within values too deep, or without end; write it flatter"),
+    "a thousand brackets": (
+        f"a: {'[' * 1000}{']' * 1000}\n",
+        "values within values too deep, or without end; write it flatter",
+    ),
+    "nothing": ("", COMMITTED),
+    "a comment": ("# only a comment\n", COMMITTED),
+    "a list": ("- a\n", COMMITTED),
+}
+
+
+@pytest.mark.parametrize("what", NO_TREES)
+def test_a_file_that_is_no_tree(what: str, tmp_path: Path):
+    content, told = NO_TREES[what]
+    (tmp_path / "params.yaml").write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert ran(tmp_path) == (1, f"reprolm check: params.yaml: {told}\n")
+    assert sorted(os.listdir(tmp_path)) == ["params.yaml", "pyproject.toml", "requirements.lock"]
+
+
+def test_no_file(tmp_path: Path):
+    told = "reprolm check: params.yaml: not found; run in the folder of the project\n"
+    assert ran(tmp_path) == (1, told)
+
+
+def test_a_folder_for_a_file(tmp_path: Path):
+    (tmp_path / "params.yaml").mkdir()
+    told = "reprolm check: params.yaml: can't be read (Is a directory); a file that you may read is wanted\n"
+    assert ran(tmp_path) == (1, told)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_of_somebody_else(tmp_path: Path):
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    (tmp_path / "params.yaml").chmod(0)
+    told = "reprolm check: params.yaml: can't be read (Permission denied); a file that you may read is wanted\n"
+    assert ran(tmp_path) == (1, told)
 
 
 def test_exponents_are_numbers(tmp_path: Path):

@@ -12,7 +12,6 @@ from stages.commands import summary
 from stages.core import charts, dag, verdict
 from stages.core.faults import Fault
 from stages.core.files import read_json, write_json
-from stages.core.funnel import Funnel, Step
 from stages.core.records import Document, write_documents, write_table
 
 INPUTS = (
@@ -200,18 +199,6 @@ def test_text_of_documents_is_escaped(tmp_path: Path) -> None:
     page = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
     assert "&lt;script&gt;document.title" in page and "<script" not in page
     assert "http://" not in page and "https://" not in page
-
-
-@pytest.mark.parametrize(
-    ("steps", "message"),
-    [
-        ((Step("dedup", 9, 7, {"same text": 1}),), "dedup: 1 documents without a reason"),
-        ((Step("dedup", 9, 8, {"same text": 1}), Step("clean", 7, 7)), "dedup gave 8 documents, clean got 7"),
-    ],
-)
-def test_a_document_that_nobody_accounts_for_is_a_bug(steps: tuple[Step, ...], message: str) -> None:
-    with pytest.raises(RuntimeError, match=message):
-        Funnel(steps, {}).checked()
 
 
 def test_no_explanations(tmp_path: Path) -> None:

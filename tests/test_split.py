@@ -84,10 +84,18 @@ def test_the_budget_is_spent_by_hash_and_none_is_no_limit() -> None:
     assert len(split.used(train, P)) == 40
 
 
-def test_a_budget_below_the_number_of_labels_is_a_fault() -> None:
-    train = [Item("1", "x", ()), Item("2", "y", ())]
-    with pytest.raises(Fault, match=r"params.yaml: split.labels: 1 are fewer than the 2 labels; raise it"):
-        split.used(train, P.model_copy(update={"labels": 1}))
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (1, "1 are fewer than the 2 labels; raise it"),
+        (2_001, "2,001 wanted, train has 2,000 labelled documents; lower it, or set 0 to use all"),
+    ],
+)
+def test_a_budget_that_can_not_be_spent_is_a_fault(labels: int, message: str) -> None:
+    train = [Item(f"{n}", "xy"[n % 2], ()) for n in range(2_000)]
+    with pytest.raises(Fault) as fault:
+        split.used(train, P.model_copy(update={"labels": labels}))
+    assert str(fault.value) == f"params.yaml: split.labels: {message}"
 
 
 def test_shares_that_leave_nothing_are_refused() -> None:
@@ -119,21 +127,49 @@ def test_validation_and_test_get_groups_of_the_same_size() -> None:
 
 
 @pytest.mark.parametrize(
-    ("labelled", "labels", "message"),
+    ("drawn", "message"),
     [
+        ([(None, [1])], "no document has a label; two labels are needed: label more, or mend ingest.sources"),
         (
-            {"train": 5, "validation": 1},
-            {"a", "b"},
-            "no labelled document on the test side (train 5, validation 1, test 0); label more or mend ingest.sources",
-        ),
-        (
-            {"train": 5, "validation": 1, "test": 1},
-            {"a"},
-            "all labelled documents of train are 'a'; two labels are needed",
+            [("x", [n]) for n in range(9)],
+            "all labels are 'x'; two labels are needed: label more, or mend ingest.sources",
         ),
     ],
 )
-def test_too_few_labels_are_a_fault(labelled: dict[str, int], labels: set[str], message: str) -> None:
+def test_fewer_than_two_labels_are_a_fault(drawn: list[tuple[str | None, list[int]]], message: str) -> None:
     with pytest.raises(Fault) as fault:
-        split.enough(labelled, labels)
-    assert str(fault.value) == f"split: {message}"
+        settled(drawn)
+    assert str(fault.value) == message
+
+
+def settled(drawn: list[tuple[str | None, list[int]]]) -> None:
+    """The check of labels and sides, on documents with ties."""
+    tied = split.groups(items(drawn))
+    split.enough(tied, split.sides(tied, P))
+
+
+REMEDY = "label more of them, merge them with others at the source, or take them away"
+
+
+def test_all_labels_that_a_side_lacks_are_told_at_once() -> None:
+    plenty: list[tuple[str | None, list[int]]] = [(label, []) for label in "xy" for _ in range(40)]
+    few: list[tuple[str | None, list[int]]] = [("one", []), ("two", []), ("two", []), ("tied", [1]), ("tied", [1])]
+    mixed: list[tuple[str | None, list[int]]] = [("x", [2]), ("x", [2]), ("lost", [2])]
+    settled([*plenty, *[("three", [])] * 3])
+    with pytest.raises(Fault) as fault:
+        settled([*plenty, *few, *mixed])
+    assert str(fault.value).splitlines() == [
+        f"4 of 6 labels are not on all sides; {REMEDY}:",
+        "  'lost': 1 document in 1 group, none for train and test",
+        "  'one': 1 document in 1 group, none for validation and test",
+        "  'tied': 2 documents in 1 group, none for validation and test",
+        "  'two': 2 documents in 2 groups, none for test",
+    ]
+
+
+def test_many_labels_that_a_side_lacks_are_cut() -> None:
+    with pytest.raises(Fault) as fault:
+        settled([(f"{n:02}", []) for n in range(12)])
+    first, *lines, last = str(fault.value).splitlines()
+    assert first == f"12 of 12 labels are not on all sides; {REMEDY}:"
+    assert len(lines) == 10 and last == "  and 2 more"

@@ -159,17 +159,36 @@ def test_without_patience_all_epochs_are_trained() -> None:
     assert one.done
 
 
-def test_a_loss_that_is_no_number_is_a_fault() -> None:
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (0, "the loss is nan before the first step: the starting weights are no good; pin others in weights.files"),
+        (1_200, "the loss is nan after step 1,200; lower train.learning_rate and train.head_learning_rate"),
+    ],
+)
+def test_a_loss_that_is_no_number_is_a_fault(step: int, message: str) -> None:
     one = trainer()
+    one.progress.step = step
     with torch.no_grad():
         one.model.classifier.bias.fill_(float("nan"))
-    with pytest.raises(Fault, match=r"train: the loss is nan at step 0; lower train.learning_rate"):
+    with pytest.raises(Fault) as fault:
         one.step(SAMPLES[:4])
+    assert str(fault.value) == message
 
 
-def test_labels_of_one_kind_are_a_fault() -> None:
-    with pytest.raises(Fault, match=r"train: a classifier needs two labels, the training documents have \['a'\]"):
-        text_classification.labels(["a", "a"])
+def test_a_rate_that_breaks_the_weights_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(Fault) as fault:
+        fitted(Checkpoints(tmp_path), P.model_copy(update={"learning_rate": 1e30}))
+    assert str(fault.value) == "the loss is nan after step 1; lower train.learning_rate and train.head_learning_rate"
+
+
+def test_a_last_step_that_breaks_the_weights_is_a_fault(tmp_path: Path) -> None:
+    one_step = P.model_copy(update={"learning_rate": 1e30, "batch_size": len(SAMPLES), "warmup": 0.0, "epochs": 1})
+    with pytest.raises(Fault) as fault:
+        fitted(Checkpoints(tmp_path), one_step)
+    assert str(fault.value) == (
+        "the validation loss is nan after step 1; lower train.learning_rate and train.head_learning_rate"
+    )
 
 
 def test_checkpoints_are_those_of_code_parameters_and_inputs(tmp_path: Path) -> None:
@@ -186,6 +205,6 @@ def test_checkpoints_are_those_of_code_parameters_and_inputs(tmp_path: Path) -> 
     assert key(P, "train") != first
 
 
-def test_a_document_whose_label_training_never_saw_is_not_validated_on() -> None:
+def test_validation_gives_the_metric_and_the_loss() -> None:
     scores, loss = train.validated(trainer().model, *VALIDATION, P)
     assert scores.keys() == {"accuracy"} and 0 <= scores["accuracy"] <= 1 and 0 < loss < 3

@@ -2,15 +2,18 @@
 
 import hashlib
 import http.server
+import pickle
+import re
 import threading
 import zipfile
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from stages import weights
 from stages.core.faults import Fault
@@ -75,6 +78,26 @@ def hub_at(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.rstrip("/"))
     template = f"{server}{{repo_id}}/resolve/{{revision}}/{{filename}}"
     monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+
+
+class Endless(Quiet):
+    """Never stops."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        with suppress(OSError):
+            while True:
+                self.wfile.write(bytes(100_000))
+
+
+class Elsewhere(Quiet):
+    """Sends everybody on to another kind of address."""
+
+    def do_GET(self) -> None:
+        self.send_response(302)
+        self.send_header("Location", self.path.removeprefix("/").removesuffix("/config.json"))
+        self.end_headers()
 
 
 class Broken(Quiet):
@@ -144,6 +167,68 @@ def test_a_file_in_a_folder(tmp_path: Path, server: str, monkeypatch: pytest.Mon
     told = weights.stage(Engine(Serial(), tmp_path / "cache"), p, tmp_path / "out")
     assert (tmp_path / "out" / NESTED).read_bytes() == CONTENT
     assert told == "1 files verified, 0 MB"
+
+
+@pytest.mark.parametrize(("bound", "value"), [("LARGEST", 10**6), ("LEFT", 2**62)])
+def test_a_server_that_never_stops_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, value: int
+) -> None:
+    monkeypatch.setattr(weights, bound, value)
+    there = place("folder", folder(tmp_path / "here"))
+    with serving(Endless) as at:
+        assert fetch(tmp_path, place("url", at), there) == CONTENT
+        with pytest.raises(
+            Fault, match=r"OSError: (more than 1,000,000 bytes|the disk of .* would be full; make room)"
+        ):
+            weights.fetch("config.json", OTHER, (place("url", at),), tmp_path / "cache", tmp_path)
+
+
+@pytest.mark.parametrize("target", ["ftp://127.0.0.1/secret", "file:///etc/passwd", "data:,x"])
+def test_a_server_cannot_send_us_out_of_the_web(tmp_path: Path, target: str) -> None:
+    with serving(Elsewhere) as at, pytest.raises(Fault) as fault:
+        fetch(tmp_path, place("url", f"{at}{target}"))
+    tried = str(fault.value).splitlines()[1]
+    assert f"{target} is no http(s) address" in tried or "redirect" in tried.lower()
+
+
+@pytest.mark.usefixtures("index")
+@pytest.mark.parametrize("content", [b"no archive", b"PK\5\6" + bytes(18)])
+def test_a_wheel_that_is_none_or_lacks_the_file_is_passed_over(tmp_path: Path, content: bytes) -> None:
+    on_its_way = tmp_path / "on its way"
+    on_its_way.mkdir()
+    (on_its_way / "tiny==1.0.whl").write_bytes(content)
+    there = place("folder", folder(tmp_path / "here"))
+    assert fetch(tmp_path, place("wheel", "tiny==1.0/tiny/model"), there) == CONTENT
+
+
+@pytest.mark.usefixtures("index")
+def test_a_bomb_in_a_wheel_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "LARGEST", len(CONTENT) - 1)
+    with pytest.raises(Fault, match=rf"BadZipFile: {len(CONTENT)} bytes are more than {len(CONTENT) - 1}"):
+        fetch(tmp_path, place("wheel", "tiny==1.0/tiny/model"))
+
+
+CODE = ("bin", "pt", "pth", "pkl", "pickle", "ckpt", "h5", "msgpack", "joblib", "npy", "py")
+NAMES = [
+    *((name, "a path below") for name in ("", "/etc/a.json", "../a.json", "a/../../b.json", "./a.json", "a//b.json")),
+    *((name, "write folders with /") for name in ("a\\b.json", "C:b.json", "a\0.json")),
+    *((f"model.{kind}", "only .safetensors") for kind in CODE),
+]
+
+
+@pytest.mark.parametrize(("name", "told"), NAMES)
+def test_a_name_that_leads_elsewhere_or_brings_code_is_refused(name: str, told: str) -> None:
+    with pytest.raises(ValidationError, match=rf"Value error, {re.escape(repr(name))}: {told}"):
+        Params.model_validate({"files": {name: PINNED}, "places": (), "wanted": "pinned"})
+
+
+@pytest.mark.parametrize("content", [pickle.dumps({"a": 1}), b"", b"\xff" * 20])
+def test_a_pickle_under_another_name_is_told(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "model.safetensors").write_bytes(content)
+    pinned = hashlib.sha256(content).hexdigest()
+    with pytest.raises(Fault, match=r"model.safetensors: no safetensors inside; take weights that were saved as such"):
+        weights.fetch("model.safetensors", pinned, (place("folder", tmp_path),), tmp_path / "cache", tmp_path)
+    assert not (tmp_path / "cache").exists()
 
 
 def test_other_bytes_are_a_fault_that_names_both_hashes(tmp_path: Path) -> None:

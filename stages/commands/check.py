@@ -5,6 +5,7 @@ from pathlib import Path
 
 from stages.core.faults import Fault
 from stages.shell.engine import chosen
+from stages.shell.lockfile import mended
 from stages.shell.params import FILE, check, read, told
 from stages.shell.pinned import check_environment
 
@@ -21,5 +22,7 @@ def main(options: argparse.Namespace) -> int:
         raise Fault(told(faults, options.file))
     chosen()
     check_environment()
+    for line in mended(Path()):
+        print(line)
     print(f"{options.file}: all sections, plug-ins and combinations are right; packages are those of requirements.lock")
     return 0

@@ -1,5 +1,6 @@
 """Bytes from outside: fetched from wherever they are, taken only if they have the pinned sha256, kept by it."""
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -38,12 +39,15 @@ def download(name: str, version: str, platforms: Sequence[str], folder: Path, *,
 
     With `show`, people at a terminal see pip's own progress bar: for a large file that nothing else runs beside.
     """
+    # An option or an address in its place would make pip do other things, as far as running a setup.py.
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*==[\w.!+]+", wanted := f"{name}=={version}", re.ASCII):
+        raise Fault(f"wheel {wanted}: a name and a version are wanted, such as numpy 2.4.6")
     seen = show and sys.stdout.isatty()
     target = [option for platform in platforms for option in ("--platform", platform)]
     abis = [option for abi in ("cp311", "abi3", "none") for option in ("--abi", abi)]
     command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-deps"]
     command += ["--only-binary=:all:", "--python-version", "3.11", "--implementation", "cp", *target, *abis]
-    command += ["--dest", str(folder), f"{name}=={version}", *([] if seen else ["--quiet"])]
+    command += ["--dest", str(folder), wanted, *([] if seen else ["--quiet"])]
     out = None if seen else subprocess.DEVNULL
     done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True, check=False)
     found = sorted(folder.glob("*.whl"))

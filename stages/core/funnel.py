@@ -1,13 +1,12 @@
 """What became of the documents, stage by stage: how many came, how many went on, and why the rest did not."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from stages.core.files import read_json
-from stages.core.records import Drop, reasons, side_rows
+from stages.core.records import Drop, read_drops, read_table, reasons, shards, side_rows
 
 
 @dataclass(frozen=True)
@@ -20,10 +19,31 @@ class Step:
     gone: Mapping[str, int] = field(default_factory=dict[str, int])
     added: Mapping[str, int] = field(default_factory=dict[str, int])
 
+
+@dataclass(frozen=True)
+class Passage:
+    """The same by name: the documents that came to a stage, those that left it for the next, those that are gone."""
+
+    name: str
+    came: Sequence[str]
+    left: Sequence[str]
+    gone: Sequence[Drop] = ()
+    added: Sequence[str] = ()
+
     @property
-    def balance(self) -> int:
-        """Documents nobody accounts for; 0 unless there is a bug."""
-        return self.came + sum(self.added.values()) - sum(self.gone.values()) - self.left
+    def step(self) -> Step:
+        """The counts."""
+        added = {"made from these": len(self.added)} if self.added else {}
+        return Step(self.name, len(self.came), len(self.left), reasons(self.gone), added)
+
+    def checked(self) -> "Passage":
+        """The passage, if every document is in exactly one of `left` and `gone`: nothing disappears in silence."""
+        came, left, gone = {*self.came, *self.added}, set(self.left), {drop.id for drop in self.gone}
+        astray = sorted((came ^ (left | gone)) | (left & gone))
+        if astray or len(self.came) + len(self.added) != len(self.left) + len(self.gone):
+            told = f", e.g. {astray[0]}" if astray else ""
+            raise RuntimeError(f"{self.name}: {len(astray)} documents not in exactly one of kept and dropped{told}")
+        return self
 
 
 @dataclass(frozen=True)
@@ -33,47 +53,37 @@ class Funnel:
     steps: tuple[Step, ...]
     sides: Mapping[str, Mapping[str, int]]
 
-    def checked(self) -> "Funnel":
-        """The funnel, if every document is accounted for: nothing disappears in silence."""
-        for step in self.steps:
-            if step.balance:
-                raise RuntimeError(f"{step.name}: {step.balance} documents without a reason: {step}")
-        for before, after in zip(self.steps, self.steps[1:], strict=False):
-            if before.left != after.came:
-                raise RuntimeError(f"{before.name} gave {before.left} documents, {after.name} got {after.came}")
-        return self
+
+def ids_of(folder: Path) -> list[str]:
+    """The documents of all shards."""
+    return [one for path in shards(folder) for one in read_table(path, ["id"]).column("id").to_pylist()]
 
 
-def rows_of(folder: Path) -> int:
-    """Rows in all shards."""
-    return sum(1 for _ in side_rows(folder, ["id"]))
+def ingested(folder: Path) -> Passage:
+    """What the sources gave, and what could not be read."""
+    rejects = [Drop(one["place"], one["reason"]) for one in read_json(folder / "rejects.json")]
+    documents = ids_of(folder)
+    return Passage("ingest", [*(reject.id for reject in rejects), *documents], documents, rejects)
 
 
-def sifted(name: str, rows: Iterable[Mapping[str, Any]]) -> Step:
+def sifted(name: str, came: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Passage:
     """A stage that wrote a row for every document that came, with a reason where it leaves."""
     verdicts = list(rows)
     drops = [Drop(row["id"], row["reason"]) for row in verdicts if row["reason"] is not None]
-    return Step(name, len(verdicts), len(verdicts) - len(drops), reasons(drops))
+    return Passage(name, came, [row["id"] for row in verdicts if row["reason"] is None], drops)
 
 
-def ingested(folder: Path) -> Step:
-    """What the sources gave, and what could not be read."""
-    rejects = [Drop(one["place"], one["reason"]) for one in read_json(folder / "rejects.json")]
-    documents = rows_of(folder)
-    return Step("ingest", documents + len(rejects), documents, reasons(rejects))
-
-
-def cleaned(folder: Path) -> Step:
+def cleaned(came: Sequence[str], folder: Path) -> Passage:
     """The stage that writes documents and drops apart."""
-    documents, gone = rows_of(folder), sifted("clean", side_rows(folder / "drops", ["id", "reason"]))
-    return Step("clean", documents + gone.came, documents, gone.gone)
+    drops = [drop for path in shards(folder / "drops") for drop in read_drops(path)]
+    return Passage("clean", came, ids_of(folder), drops)
 
 
-def budgeted(split: Sequence[Mapping[str, Any]], labels: Mapping[str, str | None]) -> Step:
+def budgeted(came: Sequence[str], split: Iterable[Mapping[str, Any]], labels: Mapping[str, str | None]) -> Passage:
     """From all that have a side to the labelled training documents within the label budget."""
     sided = [row for row in split if row["side"] is not None]
-    fates = Counter(fate(row["side"], labels[row["id"]]) for row in sided if not row["used"])
-    return Step("budget", len(sided), len(sided) - fates.total(), dict(fates.most_common()))
+    drops = [Drop(row["id"], fate(row["side"], labels[row["id"]])) for row in sided if not row["used"]]
+    return Passage("budget", came, [row["id"] for row in sided if row["used"]], drops)
 
 
 def fate(side: str, label: str | None) -> str:
@@ -83,10 +93,17 @@ def fate(side: str, label: str | None) -> str:
     return "without a label" if label is None else "in reserve, beyond the label budget"
 
 
-def balanced(came: int, picks: Iterable[int]) -> Step:
+def augmented(came: Sequence[str], folder: Path) -> Passage:
+    """The stage that adds documents."""
+    children = ids_of(folder)
+    return Passage("augment", came, [*came, *children], added=children)
+
+
+def balanced(came: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Passage:
     """Documents that training sees at least once; how often is no matter of the funnel."""
-    left = sum(one > 0 for one in picks)
-    return Step("balance", came, left, {"not picked": came - left} if came > left else {})
+    picks = {row["id"]: row["picks"] for row in rows}
+    drops = [Drop(one, "not picked") for one, times in picks.items() if not times]
+    return Passage("balance", came, [one for one, times in picks.items() if times], drops)
 
 
 def sides_of(split: Iterable[Mapping[str, Any]], labels: Mapping[str, str | None]) -> dict[str, dict[str, int]]:
@@ -99,19 +116,26 @@ def sides_of(split: Iterable[Mapping[str, Any]], labels: Mapping[str, str | None
     return counts
 
 
+def labels_of(clean: Path) -> dict[str, str | None]:
+    """Document → label."""
+    return {row["id"]: row["label"] for row in side_rows(clean, ["id", "label"])}
+
+
+def passages(
+    ingest: Path, dedup: Path, clean: Path, filtered: Path, split: Path, augment: Path, balance: Path
+) -> Iterator[Passage]:
+    """The way from source to training set, read from what the stages wrote; of each stage only when it is asked for."""
+    yield (now := ingested(ingest).checked())
+    yield (now := sifted("dedup", now.left, side_rows(dedup, ["id", "reason"])).checked())
+    yield (now := cleaned(now.left, clean).checked())
+    yield (now := sifted("filter", now.left, side_rows(filtered, ["id", "reason"])).checked())
+    yield (now := sifted("split", now.left, side_rows(split, ["id", "reason"])).checked())
+    yield (now := budgeted(now.left, side_rows(split, ["id", "side", "used"]), labels_of(clean)).checked())
+    yield (now := augmented(now.left, augment).checked())
+    yield balanced(now.left, side_rows(balance, ["id", "picks"])).checked()
+
+
 def count(ingest: Path, dedup: Path, clean: Path, filtered: Path, split: Path, augment: Path, balance: Path) -> Funnel:
-    """The funnel from source to training set, read from what the stages wrote."""
-    labels: dict[str, str | None] = {row["id"]: row["label"] for row in side_rows(clean, ["id", "label"])}
-    sided = list(side_rows(split, ["id", "side", "used", "reason"]))
-    budget, children = budgeted(sided, labels), rows_of(augment)
-    steps = (
-        ingested(ingest),
-        sifted("dedup", side_rows(dedup, ["id", "reason"])),
-        cleaned(clean),
-        sifted("filter", side_rows(filtered, ["id", "reason"])),
-        sifted("split", sided),
-        budget,
-        Step("augment", budget.left, budget.left + children, added={"made from these": children} if children else {}),
-        balanced(budget.left + children, (row["picks"] for row in side_rows(balance, ["picks"]))),
-    )
-    return Funnel(steps, sides_of(sided, labels)).checked()
+    """The funnel from source to training set."""
+    steps = tuple(one.step for one in passages(ingest, dedup, clean, filtered, split, augment, balance))
+    return Funnel(steps, sides_of(side_rows(split, ["id", "side"]), labels_of(clean)))

@@ -5,13 +5,24 @@ from pathlib import Path
 from typing import Any, cast
 
 LEVELS = 4
+# What would be no HTML (control characters) or turn the order of the text around it (U+202A to E, U+2066 to 9) is shown
+# by its code. Right-to-left scripts need none of these.
+UNSEEN = [*range(9), 11, 12, *range(14, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+SHOWN = {code: f"[U+{code:04X}]" for code in UNSEEN}
+
+
+def seen(value: Any) -> Any:
+    """A text with what can't be seen shown by its code; all else (HTML that a macro made, numbers) as it is."""
+    return value.translate(SHOWN) if type(value) is str else value
 
 
 def render(template: Path, context: Mapping[str, Any], **filters: Callable[..., Any]) -> str:
     """The template filled in; a name that it uses and nobody gives is a bug."""
     from jinja2 import Environment, StrictUndefined
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, finalize=seen, trim_blocks=True, lstrip_blocks=True
+    )
     cast("dict[str, Any]", environment.filters).update(filters)
     return environment.from_string(template.read_text(encoding="utf-8")).render(context) + "\n"
 

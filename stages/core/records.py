@@ -14,14 +14,29 @@ from stages.core.files import writing
 ROW_GROUP = 10_000
 
 
+class Span(NamedTuple):
+    """A stretch of a text and what it is: from character `start` up to, but without, `end`, in Unicode code points."""
+
+    start: int
+    end: int
+    label: str
+
+
+Spans = tuple[Span, ...]
+
+
 class Row(NamedTuple):
-    """What a source gives: a document that has no id yet. Without a `key`, ingest hashes the fields."""
+    """What a source gives: a document that has no id yet. Without a `key`, ingest hashes the fields.
+
+    `spans` is None where nobody has looked for any, and empty where there are none.
+    """
 
     key: str | None
     text: str
     label: str | None
     group: str | None
     attributes: dict[str, Any]
+    spans: Spans | None = None
 
 
 class Reject(NamedTuple):
@@ -35,7 +50,7 @@ class Document(NamedTuple):
     """One document on its way to the model.
 
     `origin` is the id of the document it was made from (augmentation); `group` names what must not straddle splits;
-    `attributes` are the source's own fields, typed per source.
+    `attributes` are the source's own fields, typed per source; `spans` are as in `Row`.
     """
 
     id: str
@@ -45,6 +60,7 @@ class Document(NamedTuple):
     origin: str | None
     group: str | None
     attributes: dict[str, Any]
+    spans: Spans | None = None
 
 
 class Drop(NamedTuple):
@@ -55,13 +71,14 @@ class Drop(NamedTuple):
     of: str | None = None
 
 
+SPANS = pa.list_(pa.struct([("start", pa.int32()), ("end", pa.int32()), ("label", pa.string())]))
 DROPS = pa.schema([("id", pa.string()), ("reason", pa.string()), ("of", pa.string())])
 
 
 def schema(attributes: pa.DataType) -> pa.Schema:
     """The record's columns; only the struct of attributes differs from source to source."""
-    texts = [(name, pa.string()) for name in Document._fields[:-1]]
-    return pa.schema([*texts, ("attributes", attributes)])
+    texts = [(name, pa.string()) for name in Document._fields[:-2]]
+    return pa.schema([*texts, ("attributes", attributes), ("spans", SPANS)])
 
 
 def shards(folder: Path) -> list[Path]:
@@ -87,12 +104,18 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
 def write_documents(path: Path, documents: Iterable[Document], attributes: pa.DataType) -> None:
     """A shard of documents, in the order given."""
     rows = [document._asdict() for document in documents]
+    for row in rows:
+        row["spans"] = row["spans"] and [span._asdict() for span in row["spans"]]
     write_table(path, pa.Table.from_pylist(rows, schema=schema(attributes)))
 
 
 def read_documents(path: Path) -> list[Document]:
     """A shard as documents."""
-    return [Document(**row) for row in read_table(path).to_pylist()]
+    rows = read_table(path).to_pylist()
+    for row in rows:
+        if row["spans"] is not None:
+            row["spans"] = tuple(Span(**span) for span in row["spans"])
+    return [Document(**row) for row in rows]
 
 
 def attributes_of(path: Path) -> pa.DataType:
@@ -122,7 +145,7 @@ def side_rows(folder: Path, columns: list[str] | None = None) -> Iterator[dict[s
         yield from read_table(path, columns).to_pylist()
 
 
-def reasons(drops: Iterable[Drop]) -> dict[str, int]:
+def reasons(drops: Iterable[Drop | Reject]) -> dict[str, int]:
     """How many left for which reason, most first, names in order where equal."""
     counted = Counter(drop.reason for drop in drops)
     return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0])))

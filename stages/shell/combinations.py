@@ -33,11 +33,13 @@ def architecture_faults(values: dict[str, Any]) -> Iterator[str]:
 
 
 def weights_faults(values: dict[str, Any]) -> Iterator[str]:
-    """Pinned weights that are nowhere, or without the tokenizer that they were trained with."""
+    """Pinned weights that are nowhere, or not whole: transformers' names, and the tokenizer they were trained with."""
     model, weights = values["model"], values["weights"]
     if model and weights and model.weights == "pinned":
-        if "tokenizer.json" not in weights.files:
-            yield "weights.files: no tokenizer.json, and model.weights is pinned; name all files, with sha256"
+        missing = [name for name in ("config.json", "tokenizer.json") if name not in weights.files]
+        missing += [] if any(name.endswith(".safetensors") for name in weights.files) else ["model.safetensors"]
+        if missing:
+            yield f"weights.files: no {', '.join(missing)}, and model.weights is pinned; name all files, with sha256"
         if not weights.places:
             yield "weights.places: none, and model.weights is pinned; name one that has the files"
 

@@ -4,6 +4,8 @@ import os
 
 # No stage asks a hub or tells one anything; `weights` alone goes there, and sets this aside for itself.
 QUIET = {
+    "DO_NOT_TRACK": "1",  # https://consoledonottrack.com, heard by many
+    "DVC_NO_ANALYTICS": "1",
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",

@@ -20,6 +20,7 @@ from stages.shell import plugins
 from stages.shell.combinations import combination_faults
 
 FILE = Path("params.yaml")
+MOST = 100_000  # values in a file: a few lines of aliases can stand for billions
 COMMON: dict[str, type[Section]] = {"model": Model, "compute": Compute}
 # A source's parameters stand in its entry of ingest.sources; an engine has none, as it may not change a byte.
 WITHOUT_SECTION = {"sources", "engines"}
@@ -47,13 +48,42 @@ def read(path: Path = FILE) -> dict[str, Any]:
 
     try:
         tree = YAML(typ="safe").load(path)
+        odd = next(oddities(tree), None)
     except FileNotFoundError:
         raise Fault(f"{path}: not found; run in the folder of the project") from None
+    except OSError as error:
+        raise Fault(f"{path}: can't be read ({error.strerror}); a file that you may read is wanted") from None
     except YAMLError as error:
         raise Fault(f"{path}: not YAML: {located(error)}") from None
+    except RecursionError:
+        raise Fault(f"{path}: values within values too deep, or without end; write it flatter") from None
+    except (ValueError, KeyError) as error:  # of ruamel: a date, a number or a tag with something else behind it
+        raise Fault(f"{path}: a value is not what it looks like ({error}); put it in quotes if it is a text") from None
+    if odd:
+        raise Fault(f"{path}: {odd}")
     if not isinstance(tree, dict):
         raise Fault(f"{path}: has no sections; `git checkout {path}` brings the committed ones back")
     return frozen(tree)
+
+
+def oddities(tree: Any) -> Iterator[str]:
+    """What YAML can say and no parameter can be."""
+    for number, value in enumerate(values(tree)):
+        if number == MOST:
+            yield f"more than {MOST:,} values, those counted that aliases repeat; write fewer"
+            return
+        if isinstance(value, int) and abs(value) >= 2**63:
+            yield f"{shortened(value)} is too large; a number of 64 bits is wanted"
+        if isinstance(value, dict):
+            yield from (f"the key {key!r} is no text; put it in quotes" for key in value if not isinstance(key, str))
+
+
+def values(tree: Any) -> Iterator[Any]:
+    """All values of a tree, each as often as aliases repeat it."""
+    yield tree
+    inner = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
+    for value in inner:
+        yield from values(value)
 
 
 def located(error: Exception) -> str:
@@ -65,7 +95,7 @@ def located(error: Exception) -> str:
 def frozen(value: Any) -> Any:
     """Lists as tuples, all the way down: what was read can't be changed."""
     if isinstance(value, dict):
-        return {str(key): frozen(one) for key, one in value.items()}
+        return {key: frozen(one) for key, one in value.items()}
     return tuple(frozen(one) for one in value) if isinstance(value, list) else value
 
 

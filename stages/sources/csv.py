@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Annotated
 
 import pyarrow as pa
-from pydantic import Field, field_validator
+from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
 from stages.core.faults import Fault, did_you_mean
 from stages.core.hashing import sha256
 from stages.core.params import Section, Sha256
-from stages.core.records import Reject, Row
+from stages.core.records import Reject, Row, Span, Spans
+from stages.core.spans import wrong
+
+TRIPLES = TypeAdapter(list[tuple[int, int, Annotated[str, Field(min_length=1)]]], config={"strict": True})
 
 
 class Columns(Section):
@@ -21,10 +24,11 @@ class Columns(Section):
     label: str | None
     key: str | None
     group: str | None
+    spans: str | None
     attributes: tuple[str, ...]
 
     def names(self) -> list[str]:
-        mapped = (self.text, self.label, self.key, self.group, *self.attributes)
+        mapped = (self.text, self.label, self.key, self.group, self.spans, *self.attributes)
         return [name for name in mapped if name is not None]
 
 
@@ -133,5 +137,20 @@ def row(place: str, header: list[str], fields: list[str], columns: Columns) -> R
     values = dict(zip(header, fields, strict=True))
     if columns.key is not None and not values[columns.key]:
         return Reject(place, f"no key in column {columns.key!r}")
-    label, key, group = (name and (values[name] or None) for name in (columns.label, columns.key, columns.group))
-    return Row(key, values[columns.text], label, group, {name: values[name] for name in columns.attributes})
+    mapped = (columns.label, columns.key, columns.group, columns.spans)
+    label, key, group, given = (name and (values[name] or None) for name in mapped)
+    found = spans(given, values[columns.text])
+    if isinstance(found, str):
+        return Reject(place, found)
+    return Row(key, values[columns.text], label, group, {name: values[name] for name in columns.attributes}, found)
+
+
+def spans(given: str | None, text: str) -> Spans | str | None:
+    """The spans that a field gives; or what is wrong with them."""
+    if given is None:
+        return None
+    try:
+        found = tuple(Span(*triple) for triple in TRIPLES.validate_json(given))
+    except ValidationError:
+        return 'spans that are not JSON of the form [[start, end, "label"], ...]'
+    return wrong(found, text) or found

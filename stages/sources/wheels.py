@@ -3,19 +3,18 @@
 import ast
 import difflib
 import inspect
-import re
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
-from zipfile import ZipFile
+from zipfile import BadZipFile, ZipFile
 
 import pyarrow as pa
 from pydantic import Field, field_validator
 
-from stages.core import fetch
+from stages.core import archives, fetch
 from stages.core.faults import Fault
 from stages.core.params import Section, Sha256
 from stages.core.records import Reject, Row
@@ -23,7 +22,8 @@ from stages.core.records import Reject, Row
 ATTRIBUTES = pa.struct(
     [(name, pa.string()) for name in ("distribution", "module", "qualname", "kind", "summary", "body")]
 )
-SURROGATE = re.compile("[\ud800-\udfff]")
+# Some times the largest module that people write; parsing takes a hundred times as much memory.
+LARGEST = 2**22
 
 
 class Wheel(Section):
@@ -77,21 +77,50 @@ def read(p: Params, part: str, cache: Path) -> Iterator[Row | Reject]:
     """Modules by name, and within a module in the order of the source."""
     wheel = next(wheel for wheel in p.wheels if wheel.name == part)
     path = fetch.wheel(wheel.name, wheel.version, wheel.sha256, p.platforms, cache)
-    with ZipFile(path) as archive:
-        modules = modules_of(archive.namelist(), p.skip)
-        refuse_idle_patterns(p.labels, modules, f"{wheel.name} {wheel.version}")
-        for module, name in sorted(modules.items()):
-            yield from passages(archive.read(name), wheel.name, module, label_of(module, p.labels), p.text)
+    try:
+        with archives.opened(path) as archive:
+            modules = modules_of(archive.namelist(), p.skip)
+            refuse_idle_patterns(p.labels, modules, f"{wheel.name} {wheel.version}")
+            for module in sorted(modules):
+                yield from of_module(archive, modules, module, p, wheel.name)
+    except BadZipFile as error:
+        raise Fault(f"ingest.sources: {wheel.name}=={wheel.version}: no wheel: {error}; pin another one") from None
 
 
-def modules_of(names: Iterable[str], skip: tuple[str, ...]) -> dict[str, str]:
-    """Module names and their files. What Python could not import by name (scripts, templates) is no module."""
-    paths = {name: name.removesuffix(".py").split("/") for name in names if name.endswith(".py")}
-    return {
-        ".".join(path[:-1] if path[-1] == "__init__" else path): name
-        for name, path in paths.items()
-        if all(map(str.isidentifier, path)) and not any(fnmatchcase(step, s) for step in path for s in skip)
-    }
+def of_module(
+    archive: ZipFile, modules: Mapping[str, Sequence[str]], module: str, p: Params, distribution: str
+) -> Iterator[Row | Reject]:
+    """The docstrings of a module, or why it can't be read."""
+    try:
+        source = source_of(archive, modules[module])
+    except BadZipFile as error:
+        yield Reject(f"{distribution}:{module}", f"not to be read from the wheel: {error}")
+        return
+    yield from passages(source, distribution, module, label_of(module, p.labels), p.text)
+
+
+def source_of(archive: ZipFile, names: Sequence[str]) -> bytes:
+    """The bytes of the only file that a module may come from."""
+    if len(names) > 1:
+        raise BadZipFile(f"more than one file has its name: {', '.join(names)}")
+    with archives.member(archive, archive.getinfo(names[0]), LARGEST) as file:
+        return file.read()
+
+
+def modules_of(names: Iterable[str], skip: tuple[str, ...]) -> dict[str, list[str]]:
+    """Module names and their files. What Python could not import by name (scripts, templates) is no module; nor are
+    names that lead elsewhere (`../a.py`, `/a.py`, `C:\\a.py`)."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        path = name.removesuffix(".py").split("/")
+        if name.endswith(".py") and all(map(str.isidentifier, path)) and not skipped(path, skip):
+            found.setdefault(".".join(path[:-1] if path[-1] == "__init__" else path), []).append(name)
+    return found
+
+
+def skipped(path: Iterable[str], skip: tuple[str, ...]) -> bool:
+    """Whether a step of the path is one to leave out."""
+    return any(fnmatchcase(step, pattern) for step in path for pattern in skip)
 
 
 def covers(pattern: str, module: str) -> bool:
@@ -128,12 +157,12 @@ def passages(
     source: bytes, distribution: str, module: str, label: str | None, part: Literal["summary", "full"]
 ) -> Iterator[Row | Reject]:
     try:
-        tree = parse(source)
-    except (SyntaxError, ValueError, RecursionError) as error:
-        yield Reject(f"{distribution}:{module}", f"not Python source: {error}")
+        found = list(docstrings(parse(source)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last two: nested too deep
+        yield Reject(f"{distribution}:{module}", f"not Python source: {str(error) or 'nested too deep'}")
         return
     seen: Counter[str] = Counter()
-    for docstring in docstrings(tree):
+    for docstring in found:
         seen[docstring.qualname] += 1
         key = f"{distribution}:{module}:{docstring.qualname}:{seen[docstring.qualname]}"
         yield passage(docstring, key, distribution, module, label, part)
@@ -141,9 +170,7 @@ def passages(
 
 def passage(
     docstring: Docstring, key: str, distribution: str, module: str, label: str | None, part: Literal["summary", "full"]
-) -> Row | Reject:
-    if SURROGATE.search(docstring.text):
-        return Reject(key, "half of a surrogate pair: no text in any encoding")
+) -> Row:
     summary, body = split_summary(docstring.text)
     attributes = {
         "distribution": distribution,

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from stages.core.faults import Fault
 from stages.core.params import Section, Share
 
 if TYPE_CHECKING:
@@ -16,12 +15,7 @@ class Params(Section):
 
 def labels(seen: Iterable[str]) -> list[str]:
     """The classes in alphabetical order, which is the order of the model's outputs."""
-    found = sorted(set(seen))
-    if len(found) < 2:
-        raise Fault(
-            f"train: a classifier needs two labels, the training documents have {found}; look at the source's labels"
-        )
-    return found
+    return sorted(set(seen))
 
 
 def loss(logits: "Tensor", targets: "Tensor", weights: "Tensor", p: Params) -> "Tensor":

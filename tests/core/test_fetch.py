@@ -79,3 +79,10 @@ def test_a_version_that_there_is_not(tmp_path: Path):
         f"wheel {NAME}==0.0.999: ERROR: No matching distribution found for {NAME}==0.0.999; "
         "look for the version in the package index, or name a reachable index in PIP_INDEX_URL"
     )
+
+
+@pytest.mark.parametrize("name", ["--index-url=http://elsewhere", "-r", "x @ file:///tmp/x.tar.gz#", "../x", ""])
+def test_what_is_no_name_is_not_handed_to_pip(tmp_path: Path, name: str):
+    with pytest.raises(Fault) as fault:
+        fetch.download(name, VERSION, PLATFORMS, tmp_path)
+    assert str(fault.value) == f"wheel {name}=={VERSION}: a name and a version are wanted, such as numpy 2.4.6"

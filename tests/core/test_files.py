@@ -1,6 +1,7 @@
 """Files appear whole or not at all."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
@@ -38,6 +39,18 @@ def test_a_folder_that_failed_goes_away(tmp_path: Path):
         (beside / "part").touch()
         raise OSError("disk full")
     assert list(tmp_path.iterdir()) == []
+
+
+@given(st.sampled_from([OSError, KeyboardInterrupt, SystemExit, ZeroDivisionError]), st.booleans(), st.booleans())
+def test_whatever_goes_wrong_nothing_is_left_behind(kind: type[BaseException], folder: bool, before: bool):
+    with TemporaryDirectory() as name:
+        path = Path(name) / "out"
+        if before:
+            path.write_text("before")
+        with pytest.raises(kind), writing(path) as beside:  # noqa: PT012
+            (beside / "part").mkdir(parents=True) if folder else beside.write_text("hal")
+            raise kind
+        assert [one.read_text() for one in Path(name).iterdir()] == ["before"] * before
 
 
 @given(values)

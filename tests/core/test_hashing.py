@@ -1,6 +1,8 @@
 """Hashes that ids, seeds and splits hang on: their values may never change."""
 
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
 from hypothesis import given
@@ -17,6 +19,29 @@ def test_values_of_the_first_release():
     assert document_id("docs", "numpy:numpy.linalg:solve:1") == "bc9201f341614fd3"
     assert rng("a", "b", 1).random() == 0.4108105087326469
     assert uniform("a", "abc", 1) == 0.9361423408392369
+
+
+def test_a_process_that_hashes_otherwise_gives_the_same():
+    story = "from stages.core.hashing import *; print(stable_hash('é', 7), uniform('a', 'b', 1), hash('é'))"
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", story], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+        ).stdout.split()
+        for seed in ("1", "2")
+    ]
+    assert told[0][:2] == told[1][:2] == [str(stable_hash("é", 7)), str(uniform("a", "b", 1))]
+    assert told[0][2] != told[1][2]
+
+
+@given(st.text(), st.data())
+def test_where_a_part_ends_makes_a_difference(text: str, data: st.DataObject):
+    a, b = (data.draw(st.integers(0, len(text))) for _ in "ab")
+    assert (stable_hash(text[:a], text[a:]) == stable_hash(text[:b], text[b:])) == (a == b)
+
+
+def test_numbers_are_spread_evenly():
+    drawn = sorted(uniform("picks", f"{n}", 1) for n in range(10_000))
+    assert max(abs(one - n / 10_000) for n, one in enumerate(drawn)) < 0.02
 
 
 def test_parts_do_not_run_into_each_other():

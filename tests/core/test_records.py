@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from stages.core import records
 from stages.core.faults import Fault
-from stages.core.records import Document, Drop
+from stages.core.records import Document, Drop, Span
 
 ATTRIBUTES = pa.struct([("module", pa.string())])
 texts = st.text(st.characters(codec="utf-8"))
+numbers = st.integers(0, 2**31 - 1)
 documents = st.builds(
     Document,
     id=texts,
@@ -22,6 +23,7 @@ documents = st.builds(
     origin=st.none() | texts,
     group=st.none() | texts,
     attributes=st.fixed_dictionaries({"module": st.none() | texts}),
+    spans=st.none() | st.lists(st.builds(Span, numbers, numbers, texts), max_size=3).map(tuple),
 )
 
 
@@ -34,10 +36,35 @@ def test_documents_come_back(tmp_path_factory: pytest.TempPathFactory, written: 
 
 
 def test_same_rows_same_bytes(tmp_path: Path):
-    one = Document("1", "text", None, "docs", None, "g", {"module": "m"})
+    one = Document("1", "text", None, "docs", None, "g", {"module": "m"}, (Span(0, 4, "x"),))
     for name in ("a", "b"):
         records.write_documents(tmp_path / name, [one] * 3, ATTRIBUTES)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+ODD = [
+    "",
+    "\0",
+    "a\0b",
+    "\r\n\u2028",
+    "שלום \u202e abc",
+    "e\u0301\u0327",
+    "𝕏 👩‍👩‍👧",
+    "\ue000\U000f0000\U0010ffff",
+    "\ufeffx",
+    "\ufffe",
+]
+
+
+def test_odd_texts_come_back_and_none_is_not_empty(tmp_path: Path):
+    written = [
+        Document(f"{n}", text, label, text, None, label, {"module": label}, spans)
+        for n, text in enumerate(ODD)
+        for label in (None, "", text)
+        for spans in (None, (), (Span(0, len(text), text),))
+    ]
+    records.write_documents(tmp_path / "shard", written, ATTRIBUTES)
+    assert records.read_documents(tmp_path / "shard") == written
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"not a table", b"PAR1" + b"\0" * 100 + b"PAR1"])

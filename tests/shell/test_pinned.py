@@ -3,6 +3,8 @@
 import os
 import re
 import shutil
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -153,3 +155,20 @@ def test_builds_of_one_version_are_one(project: Path):
         "torch": "2.13.0",
         "numpy": "2.4.6",
     }
+
+
+@pytest.mark.parametrize(
+    ("module", "file"), [("stages.ingest", "stages/ingest.py"), ("stages.commands", "stages/shell/progress.py")]
+)
+def test_a_python_without_the_packages_says_what_to_do(module: str, file: str):
+    command = [sys.executable, "-S", "-m", module, "check"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stderr.startswith(f"{ROOT / file}: no module '")
+    assert done.stderr.endswith("`source .venv/bin/activate` puts the project's Python first, `make setup` makes it\n")
+
+
+def test_a_bug_keeps_its_traceback():
+    command = [sys.executable, "-c", "import stages; 1 / 0"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stderr.startswith("Traceback") and done.stderr.endswith("ZeroDivisionError: division by zero\n")

@@ -11,11 +11,18 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from stages.core.faults import Fault
-from stages.core.records import Reject, Row
+from stages.core.records import Reject, Row, Span
 from stages.sources import csv
 
 CASES = Path(__file__).parent.parent / "cases" / "sources"
-TEXT_ONLY: dict[str, Any] = {"text": "text", "label": None, "key": None, "group": None, "attributes": ()}
+TEXT_ONLY: dict[str, Any] = {
+    "text": "text",
+    "label": None,
+    "key": None,
+    "group": None,
+    "spans": None,
+    "attributes": (),
+}
 
 
 def table(file: Path, content: str | bytes, columns: dict[str, Any], **settings: Any) -> csv.Params:
@@ -31,11 +38,17 @@ def read(p: csv.Params) -> list[Row | Reject]:
     return [one for part in csv.parts(p) for one in csv.read(p, part, Path("unused"))]
 
 
+def expected(*fields: Any) -> Row:
+    """A row as the cases write it: its fields, and its spans where there are some."""
+    *rest, spans = fields if len(fields) == len(Row._fields) else (*fields, None)
+    return Row(*rest, spans=None if spans is None else tuple(Span(*one) for one in spans))
+
+
 @pytest.mark.parametrize("case", YAML(typ="safe").load(CASES / "tables.yaml"), ids=lambda case: case["comment"])
 def test_rows_and_rejects(tmp_path: Path, case: dict[str, Any]):
     path = tmp_path / "table.csv"
-    found = read(table(path, case["content"], case["columns"]))
-    assert [one for one in found if isinstance(one, Row)] == [Row(*fields) for fields in case["rows"]]
+    found = read(table(path, case["content"], case["columns"], delimiter=case.get("delimiter", ",")))
+    assert [one for one in found if isinstance(one, Row)] == [expected(*fields) for fields in case["rows"]]
     assert [one for one in found if isinstance(one, Reject)] == [
         Reject(f"{path}:{line}", reason) for line, reason in case["rejects"].items()
     ]

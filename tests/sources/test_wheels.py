@@ -1,9 +1,11 @@
 """Docstrings from a real wheel, built here and found in the cache where `fetch` keeps wheels."""
 
 import hashlib
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import pytest
 from pydantic import ValidationError
@@ -73,7 +75,6 @@ FILES: dict[str, str | bytes] = {
     "shapes/old.py": 'print "Python 2"\n',
     "shapes/latin.py": b'"""Caf\xe9."""\n',
     "shapes/nul.py": b'"""A"""\0\n',
-    "shapes/half.py": '"""Half of a pair: \\ud800."""\n',
     "shapes-1.0.data/scripts/run.py": '"""A script."""\n',
     "shapes/README.txt": "no module",
 }
@@ -143,8 +144,7 @@ def test_the_whole_docstring_keeps_its_lines(tmp_path: Path):
 
 def test_what_is_no_python_is_rejected_with_place_and_reason(tmp_path: Path):
     _, rejects = read(tmp_path)
-    assert list(rejects) == ["shapes:shapes.half::1", "shapes:shapes.latin", "shapes:shapes.nul", "shapes:shapes.old"]
-    assert rejects["shapes:shapes.half::1"] == "half of a surrogate pair: no text in any encoding"
+    assert list(rejects) == ["shapes:shapes.latin", "shapes:shapes.nul", "shapes:shapes.old"]
     assert rejects["shapes:shapes.old"].startswith("not Python source: Missing parentheses")
 
 
@@ -184,3 +184,71 @@ def test_one_distribution_twice_is_refused(tmp_path: Path):
     wheel = built(tmp_path / "cache").wheels[0]
     with pytest.raises(ValidationError, match="shapes: named more than once; keep one version of each"):
         wheels.Params(wheels=(wheel, wheel), platforms=(), skip=(), text="full", labels={})
+
+
+HARMFUL = {
+    "../up.py": '"""Above."""',
+    "/root.py": '"""From the root."""',
+    "C:/drive.py": '"""On a drive."""',
+    "C:\\drive.py": '"""On a drive."""',
+    "shapes\\plane.py": '"""Backslashes."""',
+    "shapes/../plane.py": '"""There and back."""',
+    "shapes/.py": '"""No name."""',
+    "shapes/inner.whl": b"PK\3\4",
+    "shapes/deep.py": "-" * 10**6 + "1",
+    "shapes/Plane.py": '"""The other plane."""',
+    "shapes/plane.py": '"""The plane."""',
+    "shapes/solid.py": '"""A module."""',
+    "shapes/solid/__init__.py": '"""A package."""',
+    "shapes/big.py": f'"""A bomb.\n{"a" * wheels.LARGEST}"""',
+    "shapes/runs.py": '"""Runs."""\nopen("ran", "w").close()',
+    "setup.py": '"""Set up."""\nopen("ran", "w").close()',
+}
+
+
+def of_wheel(folder: Path, how: Callable[[Path], object]) -> list[Row | Reject]:
+    """What is read from a wheel that `how` makes."""
+    how(made := folder / "made.whl")
+    digest = hashlib.sha256(made.read_bytes()).hexdigest()
+    (folder / "wheels").mkdir()
+    made.rename(folder / "wheels" / digest)
+    wheel = wheels.Wheel(name="shapes", version="1.0", sha256=digest)
+    p = wheels.Params(wheels=(wheel,), platforms=(), skip=(), text="summary", labels={})
+    return list(wheels.read(p, "shapes", folder))
+
+
+def harmful(path: Path) -> None:
+    link = ZipInfo("shapes/link.py")
+    link.external_attr = 0o120777 << 16
+    with ZipFile(path, "w", ZIP_DEFLATED) as archive:
+        for name, content in HARMFUL.items():
+            archive.writestr(name, content)
+        archive.writestr(link, "../../secret.py")
+        for text in ("One.", "The other."):
+            with warnings.catch_warnings(action="ignore"):  # zipfile's, of the name that is there already
+                archive.writestr("shapes/twice.py", f'"""{text}"""')
+
+
+def test_a_wheel_of_somebody_who_means_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    found = of_wheel(tmp_path, harmful)
+    assert [row.text for row in found if isinstance(row, Row)] == ["Set up.", "The other plane.", "The plane.", "Runs."]
+    assert {one.place: one.reason for one in found if isinstance(one, Reject)} == {
+        "shapes:shapes.big": "not to be read from the wheel: 4,194,318 bytes are more than 4,194,304",
+        "shapes:shapes.deep": "not Python source: nested too deep",
+        "shapes:shapes.link": "not to be read from the wheel: a link, no file",
+        "shapes:shapes.solid": (
+            "not to be read from the wheel: more than one file has its name: shapes/solid.py, shapes/solid/__init__.py"
+        ),
+        "shapes:shapes.twice": (
+            "not to be read from the wheel: more than one file has its name: shapes/twice.py, shapes/twice.py"
+        ),
+    }
+    assert [path.name for path in tmp_path.iterdir()] == ["wheels"]
+    assert len(list((tmp_path / "wheels").iterdir())) == 1
+
+
+def test_pinned_bytes_that_are_no_wheel(tmp_path: Path):
+    with pytest.raises(Fault) as told:
+        of_wheel(tmp_path, lambda path: path.write_text("no archive"))
+    assert str(told.value) == "ingest.sources: shapes==1.0: no wheel: File is not a zip file; pin another one"

@@ -1,0 +1,146 @@
+"""Documents by an id, by its beginning, or by text: the same, containing it, or near by MinHash."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from stages.commands._life import output
+from stages.core.faults import Fault
+from stages.core.funnel import ids_of
+from stages.core.records import read_drops, read_table, shards
+from stages.dedup import hash32, jaccard, normalised, shingles
+
+ID, BEGINNING = re.compile(r"[0-9a-f]{16}"), re.compile(r"[0-9a-f]{4,16}")
+HOW = ("same text", "contains", "near")
+VERIFIED = 50  # of the signatures most alike, those whose exact Jaccard similarity is computed
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A document that a text leads to: `how` is same text, contains or near; `where` is raw, cleaned or child."""
+
+    id: str
+    how: str
+    where: str
+    jaccard: float | None
+    fate: str
+    text: str
+
+
+def by_id(what: str) -> str | None:
+    """The document whose id `what` is, or begins; None where `what` can only be a text."""
+    word = what.lower()
+    if not BEGINNING.fullmatch(word):
+        return None
+    ids = [*ids_of(output("ingest")), *ids_of(output("augment"))]
+    found = [one for one in ids if one.startswith(word)]
+    if len(found) > 1:
+        more = ", …" if len(found) > 5 else ""
+        raise Fault(
+            f"{what}: {len(found)} ids begin so: {', '.join(found[:5])}{more}; "
+            "give more of one, or --text to look for it in texts"
+        )
+    if not found and ID.fullmatch(word):
+        raise Fault(f"{what}: no document has this id; its text finds it too{nearest(word, ids)}")
+    return found[0] if found else None
+
+
+def nearest(word: str, ids: Sequence[str]) -> str:
+    """The ids that differ in few digits, as the end of a sentence."""
+    digits = np.array(ids, "S16").view(np.uint8).reshape(-1, 16)
+    wrong: list[int] = (digits != np.frombuffer(word.encode(), np.uint8)).sum(axis=1).tolist()
+    close = [one for differ, one in sorted(zip(wrong, ids, strict=True))[:2] if differ <= 4]
+    return f"; did you mean {' or '.join(close)}?" if close else ""
+
+
+def texts() -> Iterator[tuple[str, str, str]]:
+    """Id, where, text: of all documents as they came and as they were cleaned, and of all children."""
+    for stage, where in (("ingest", "raw"), ("clean", "cleaned"), ("augment", "child")):
+        for path in shards(output(stage)):
+            table = read_table(path, ["id", "text"])
+            for one, text in zip(table.column("id").to_pylist(), table.column("text").to_pylist(), strict=True):
+                yield one, where, text
+
+
+def by_text(text: str) -> list[Hit]:
+    """The documents with the same text, those that contain it, and those that are near, in this order; of each kind
+    those first that are most like it."""
+    wanted = normalised(text)
+    if not wanted:
+        raise Fault(f"{text!r}: no text; give some words of the document, or its id")
+    raw: dict[str, str] = {}
+    found: dict[str, tuple[str, str, str]] = {}
+    for one, where, full in texts():
+        if where == "raw":
+            raw[one] = full
+        if wanted in (normal := normalised(full)):
+            how = "same text" if wanted == normal else "contains"
+            found[one] = min(found.get(one, (how, where, full)), (how, where, full), key=rank)
+    near = nearby(wanted, raw)
+    found |= {one: ("near", "raw", raw[one]) for one in near if one not in found}
+    fates = all_fates()
+    hits = [
+        Hit(one, how, where, 1.0 if how == "same text" else near.get(one), fates.get(one, "kept"), full)
+        for one, (how, where, full) in found.items()
+    ]
+    return sorted(hits, key=lambda hit: (HOW.index(hit.how), -(hit.jaccard or 0.0)))
+
+
+def rank(found: tuple[str, str, str]) -> int:
+    """How much it says that a text was found so."""
+    return HOW.index(found[0])
+
+
+def all_fates() -> dict[str, str]:
+    """Who was dropped: where, and why."""
+    folders = {stage: output(stage) / ("drops" if stage == "clean" else "") for stage in ("dedup", "clean", "filter")}
+    return {
+        drop.id: f"{stage}: {drop.reason}"
+        for stage, folder in folders.items()
+        for path in shards(folder)
+        for drop in read_drops(path)
+    }
+
+
+def nearby(wanted: str, raw: Mapping[str, str]) -> dict[str, float]:
+    """The documents whose MinHash signatures are most like that of a normalised text, with their exact Jaccard
+    similarity to it; none where dedup has left no signatures."""
+    paths = shards(output("dedup") / "signatures")
+    if not paths:
+        return {}
+    recipe = json.loads(pq.read_schema(paths[0]).metadata[b"minhash"])
+    tables = [read_table(path) for path in paths]
+    ids = [one for table in tables for one in table.column("id").to_pylist()]
+    known = np.concatenate([values(table.column("signature")) for table in tables])
+    mine = shingles(wanted, recipe["ngram"])
+    agreeing = (known == signature(mine, recipe)).sum(axis=1)
+    best = [ids[n] for n in np.argsort(-agreeing, kind="stable")[:VERIFIED] if agreeing[n]]
+    alike = {one: jaccard(mine, shingles(normalised(raw[one]), recipe["ngram"])) for one in best if one in raw}
+    return {one: round(similarity, 6) for one, similarity in alike.items() if similarity}
+
+
+def values(column: Any) -> NDArray[np.uint32]:
+    """(documents, permutations): what `dedup.signature_table` made bytes of."""
+    return np.frombuffer(b"".join(column.to_pylist()), "<u4").reshape(-1, column.type.byte_width // 4)
+
+
+def signature(tokens: Iterable[str], recipe: Mapping[str, Any]) -> NDArray[np.uint32]:
+    """The MinHash signature of a set of shingles, bit for bit that of datasketch: 32-bit products wrap around."""
+    if recipe["scheme"] != "affine32":
+        raise RuntimeError(f"signatures of the scheme {recipe['scheme']}, which is not known here")
+    hashes = mixed(np.array([hash32(token.encode()) for token in tokens], np.uint32))
+    a, b = (np.array(recipe[name], np.uint32) for name in ("a", "b"))
+    return (hashes[:, None] * a + b).min(axis=0)
+
+
+def mixed(hashes: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """The finalizer of MurmurHash3 (Appleby 2011)."""
+    hashes = (hashes ^ (hashes >> np.uint32(16))) * np.uint32(0x85EBCA6B)
+    hashes = (hashes ^ (hashes >> np.uint32(13))) * np.uint32(0xC2B2AE35)
+    return hashes ^ (hashes >> np.uint32(16))

@@ -1,0 +1,63 @@
+"""Archives from outside: members are read by name, within bounds; nothing is laid out by an archive's own paths.
+
+Whatever is wrong with an archive or a member is a `BadZipFile` that says what.
+"""
+
+import io
+import stat
+import struct
+import zlib
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+
+# zipfile reads the list of members in one go and makes an object of each: 8 MiB are some 100,000 members.
+LIST = 2**23
+# What zipfile says of damaged, encrypted and unknown members, each in its own words.
+DAMAGED = (zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, UnicodeDecodeError)
+
+
+class Bounded(io.FileIO):
+    """A file that gives nobody more than LIST bytes at once."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        wanted = LIST + 1 if size is None or size < 0 else size
+        content = super().read(min(wanted, LIST + 1)) or b""
+        if len(content) > LIST:
+            raise BadZipFile(f"its list of members is longer than {LIST:,} bytes")
+        return content
+
+
+@contextmanager
+def reading() -> Generator[None]:
+    """Whatever zipfile may say of damaged bytes, as one kind of exception."""
+    try:
+        yield
+    except DAMAGED as error:
+        raise BadZipFile(f"{error}" or type(error).__name__) from error
+
+
+@contextmanager
+def opened(path: Path) -> Generator[ZipFile]:
+    """The archive, if its list of members can be read."""
+    with Bounded(path) as file:
+        with reading():
+            archive = ZipFile(file)
+        with archive:
+            yield archive
+
+
+@contextmanager
+def member(archive: ZipFile, info: ZipInfo, most: int) -> Generator[IO[bytes]]:
+    """A member to be read: a plain file of at most so many bytes. zipfile gives no more bytes than were declared."""
+    if stat.S_ISLNK(info.external_attr >> 16):
+        raise BadZipFile("a link, no file")
+    if info.file_size > most:
+        raise BadZipFile(f"{info.file_size:,} bytes are more than {most:,}")
+    if info.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
+        # Of the others, zipfile unpacks all that a piece holds before it counts.
+        raise BadZipFile("neither stored nor deflated")
+    with reading(), archive.open(info) as file:
+        yield file

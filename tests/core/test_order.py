@@ -1,0 +1,71 @@
+"""What may not depend on the order in which documents come, whichever stage decides it."""
+
+import random
+from collections import Counter
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages import dedup, ingest, split
+from stages.core.records import Row, Span
+from stages.split import Item
+
+P = split.Params(validation=0.2, test=0.3, labels=0, seed=1)
+DRAWN = st.tuples(st.sampled_from(["x", "y", None]), st.lists(st.sampled_from("abcde"), max_size=2))
+FIELDS = st.text(st.sampled_from("a\0="), max_size=3)
+SPANS = st.sampled_from([None, (), (Span(0, 1, "x"),)])
+# A field that is empty is none: no source tells the two apart.
+OPTIONAL = st.none() | FIELDS.filter(bool)
+ROWS = st.builds(Row, st.none(), FIELDS, OPTIONAL, OPTIONAL, st.fixed_dictionaries({"a": FIELDS}), SPANS)
+
+
+@st.composite
+def shuffled(draw: st.DrawFn) -> tuple[list[Item], list[Item]]:
+    """Documents with labels and ties, and the same ones in another order."""
+    drawn = draw(st.lists(DRAWN, min_size=1, max_size=25))
+    items = [Item(f"{n}", label, tuple(ties)) for n, (label, ties) in enumerate(drawn)]
+    return items, draw(st.permutations(items))
+
+
+@given(shuffled())
+def test_who_is_tied_to_whom(orders: tuple[list[Item], list[Item]]):
+    one, other = ({frozenset(group) for group in split.groups(items)} for items in orders)
+    assert one == other
+
+
+@given(shuffled(), st.randoms(use_true_random=False))
+def test_the_side_of_a_group(orders: tuple[list[Item], list[Item]], rng: random.Random):
+    """Its first document stands for it, so that one has to stay the first."""
+    tied = split.groups(orders[0])
+    other = [[group[0], *rng.sample(group[1:], len(group) - 1)] for group in rng.sample(tied, len(tied))]
+    assert split.sides(other, P) == split.sides(tied, P)
+
+
+@given(shuffled(), st.integers(2, 30))
+def test_which_labelled_documents_are_used(orders: tuple[list[Item], list[Item]], budget: int):
+    p = P.model_copy(update={"labels": budget})
+    one, other = (split.used(items, p) for items in orders)
+    assert one == other
+    labelled = {item.id for item in orders[0] if item.label is not None}
+    assert one <= labelled and len(one) == min(budget, len(labelled))
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 2)] * 4), min_size=1, max_size=12), st.data())
+def test_which_documents_are_compared(signatures: list[tuple[int, ...]], data: st.DataObject):
+    order = data.draw(st.permutations(range(len(signatures))))
+    matrix = np.array(signatures, dtype=np.uint64)
+    pairs = dedup.candidates(matrix[order], bands=2)
+    assert {frozenset(order[n] for n in pair) for pair in pairs} == set(
+        map(frozenset, dedup.candidates(matrix, bands=2))
+    )
+
+
+@given(st.lists(ROWS, max_size=8), st.data())
+def test_the_ids_of_rows_without_a_key(rows: list[Row], data: st.DataObject):
+    """Equal rows are numbered as they come, so that their ids are the same ones in any order; and never the same."""
+    seen: list[Counter[int]] = [Counter(), Counter()]
+    one = [ingest.identified("s", row, seen[0]) for row in rows]
+    other = [ingest.identified("s", row, seen[1]) for row in data.draw(st.permutations(rows))]
+    assert len({document.id for document in one}) == len(rows)
+    assert {document.id: document for document in one} == {document.id: document for document in other}

@@ -1,0 +1,43 @@
+"""Which `raise Fault` no test has entered: `make test` runs it last, on what coverage has seen.
+
+A message that nobody has ever read is wrong on the day that it is needed.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from coverage import CoverageData
+
+
+def raises(path: Path) -> Iterator[range]:
+    """The lines of each `raise Fault(...)` in a file."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and ast.unparse(node.exc.func) == "Fault":
+            yield range(node.lineno, (node.end_lineno or node.lineno) + 1)
+
+
+def places(root: Path) -> Iterator[tuple[str, range]]:
+    """File and lines of all of them."""
+    for path in sorted((root / "stages").rglob("*.py")):
+        yield from ((path.relative_to(root).as_posix(), lines) for lines in raises(path))
+
+
+def missed(root: Path) -> list[str]:
+    """Those that no line of the coverage data falls into."""
+    data = CoverageData(str(root / ".coverage"))
+    data.read()
+    return [f"{name}:{lines.start}" for name, lines in places(root) if not set(lines) & set(data.lines(name) or ())]
+
+
+def main(root: Path) -> None:
+    """Counts them; exit status 1 if one was never entered."""
+    found, total = missed(root), len(list(places(root)))
+    print(f"raise Fault: {total - len(found)} of {total} entered by tests")
+    if found:
+        sys.exit("\n".join(["never entered:", *(f"  {one}" for one in found)]))
+
+
+if __name__ == "__main__":
+    main(Path.cwd())
