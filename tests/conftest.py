@@ -14,6 +14,9 @@ from ruamel.yaml import YAML
 
 from stages.shell.cache import cache_root
 
+# Its assertions tell as much as those of a test.
+pytest.register_assert_rewrite("tests.kills")
+
 ROOT = Path(__file__).parent.parent
 CASES = ROOT / "tests/cases"
 # What a process needs of the machine; no secret, no Git identity, no setting of the user gets into a clone.

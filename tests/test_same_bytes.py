@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, Clone
+from tests.kills import outputs, recorded
 from tests.shim import compiled, needs_shim, with_processors
-from tests.test_kills import outputs, recorded
 from tests.test_repro import STAGES, md5
 
 pytestmark = [pytest.mark.slow, needs_shim]
