@@ -182,7 +182,7 @@ def table(path: Path, labels: list[str]) -> dict[str, Any]:
             ["plenty", "enough"] * 30 + ["few", "few", "one"],
             (
                 "2 of 4 labels are not on all sides; label more of them, merge them with others at the source, or "
-                "take them away:\n  'few': 2 documents in 2 groups, none for validation\n"
+                "take them away:\n  'few': 2 documents in 2 groups, none for test\n"
                 "  'one': 1 document in 1 group, none for validation and test"
             ),
         ),
