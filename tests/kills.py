@@ -1,6 +1,5 @@
 """Runs that are killed: when a kill comes, what it strikes, and what must stand there afterwards (test_kills.py)."""
 
-import json
 import os
 import re
 import shutil
@@ -15,9 +14,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
 
 from stages.core.files import read_json
+from stages.shell.lockfile import mended
 from tests.conftest import ROOT, Clone, ran
 from tests.test_repro import checkpoint_of, md5
 
@@ -125,23 +125,6 @@ def step_of(clone: Clone) -> int:
 
     path = checkpoint_of(clone)
     return torch.load(path, weights_only=True)["progress"]["step"] if path else 0
-
-
-def mended(clone: Clone, wanted: dict[str, Any]) -> list[str]:
-    """Deletes what DVC had half written: it writes these in place, and refuses to go on from a part of one."""
-    lock, rwlock = clone.root / "dvc.lock", clone.root / ".dvc/tmp/rwlock"
-    found: list[Path] = []
-    try:
-        found += [] if recorded(lock).items() <= wanted.items() else [lock]
-    except (YAMLError, TypeError, AttributeError):
-        found.append(lock)
-    try:
-        json.loads(rwlock.read_bytes() if rwlock.exists() else b"{}")
-    except ValueError:
-        found.append(rwlock)
-    for path in found:
-        path.unlink()
-    return [path.name for path in found]
 
 
 # A run and its kills
@@ -262,9 +245,9 @@ def killed_and_repeated(
             done.kills.append(attempt.struck(kill))
             attempt, now = None, done.kills[-1]
             assert half(clone.root, outputs(wanted)) == []
-            found = mended(clone, wanted)
+            found = mended(clone.root)
             assert not found or now.kind == "commit"
-            done.mended.update(found)
+            done.mended.update(line.partition(":")[0] for line in found)
             assert now.stage != "train" or step <= (step := step_of(clone))
     attempt = attempt or start()
     assert attempt.process.wait() == 0, attempt.said()

@@ -82,4 +82,5 @@ class Checkpoints:
 
     def end(self, stage: str) -> None:
         """The run is through; the next stage that starts removes its checkpoints."""
-        (self.folder / ENDED).write_text(stage, encoding="utf-8")
+        with writing(self.folder / ENDED) as beside:
+            beside.write_text(stage, encoding="utf-8")

@@ -54,7 +54,7 @@ def test_which_labelled_documents_are_used(orders: tuple[list[Item], list[Item]]
 @given(st.lists(st.tuples(*[st.integers(0, 2)] * 4), min_size=1, max_size=12), st.data())
 def test_which_documents_are_compared(signatures: list[tuple[int, ...]], data: st.DataObject):
     order = data.draw(st.permutations(range(len(signatures))))
-    matrix = np.array(signatures, dtype=np.uint64)
+    matrix = np.array(signatures, dtype=np.uint32)
     pairs = dedup.candidates(matrix[order], bands=2)
     assert {frozenset(order[n] for n in pair) for pair in pairs} == set(
         map(frozenset, dedup.candidates(matrix, bands=2))
