@@ -153,6 +153,17 @@ def give(cache: Path, target: Path, how: Callable[..., Any] = os.link) -> None:
             how(path, place)
 
 
+def as_nobody(call: Callable[[], Any]) -> Any:
+    """Without root's rights, which know no bounds; as one is, where one is not root."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65_534)
+    try:
+        return call()
+    finally:
+        os.seteuid(before)
+
+
 @pytest.fixture(scope="session")
 def fetched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Wheels and weights, so that the network is asked once; what the project itself has fetched is not asked again."""

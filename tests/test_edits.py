@@ -40,7 +40,7 @@ def training(clone: Clone) -> "subprocess.Popen[str]":
     return process
 
 
-@pytest.mark.parametrize("what", EDITS)
+@pytest.mark.parametrize("what", ["a parameter", pytest.param("code", marks=pytest.mark.slow)])
 def test_an_edit_while_training_is_told_and_undoing_it_costs_nothing(light: Clone, tmp_path: Path, what: str) -> None:
     edit, undo, place = EDITS[what]
     clone = light.copy(tmp_path / "project")
@@ -62,6 +62,7 @@ def test_an_edit_while_training_is_told_and_undoing_it_costs_nothing(light: Clon
     assert hashes(clone.root) == hashes(undisturbed.root)
 
 
+@pytest.mark.slow
 def test_an_edit_of_what_the_stage_does_not_read_stops_nothing(light: Clone, tmp_path: Path) -> None:
     clone = light.copy(tmp_path / "project")
     clone.change(SLOW)

@@ -12,7 +12,7 @@ from tests.test_repro import hashes
 COMMAND = ("python", "-m", "stages.commands", "check")
 
 
-@pytest.mark.parametrize("share", [0.0, 0.03, 0.5])
+@pytest.mark.parametrize("share", [*(pytest.param(one, marks=pytest.mark.slow) for one in (0.0, 0.5)), 0.03])
 def test_a_lock_that_was_cut_off_is_put_aside_and_comes_back_from_the_run_cache(
     light: Clone, tmp_path: Path, share: float
 ) -> None:

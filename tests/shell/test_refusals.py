@@ -1,12 +1,14 @@
 """What the machine refuses is told in one message: a real full disk, a real read-only one, real memory."""
 
 import errno
+import getpass
 import os
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +19,8 @@ import pytest
 
 from stages.shell.engine import engine
 from stages.shell.refusals import refusal
-from tests.conftest import Clone
+from stages.sources import csv
+from tests.conftest import Clone, as_nobody
 
 NAMESPACE = ["unshare", "--map-root-user", "--mount"]
 MOUNTABLE = bool(shutil.which("unshare")) and not subprocess.run([*NAMESPACE, "true"], check=False).returncode
@@ -27,6 +30,13 @@ from stages.shell.engine import engine
 with engine() as e:
     e.map(time.sleep, [60] * 4)
 """
+TABLE = csv.Params(
+    path="mine.csv",
+    sha256="0" * 64,
+    encoding="utf-8",
+    delimiter=",",
+    columns=csv.Columns(text="text", label=None, key=None, group=None, spans=None, attributes=()),
+)
 MEMORY = (
     "take ENGINE=serial or smaller ingest.shard_documents, train.batch_size, tokenize.max_tokens or sizes of the "
     "model; or another machine"
@@ -71,6 +81,19 @@ def test_a_disk_that_is_full_for_a_checkpoint(light: Clone, tmp_path: Path) -> N
     status, said = clone.tried(*NAMESPACE, "sh", "-c", f"{mount} && exec python -m stages.train {inputs} out")
     assert status == 1 and "Traceback" not in said, said
     assert "train: no space left ([Errno 28] No space left on device: '" in said
+
+
+def test_a_source_that_may_not_be_read() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        path = Path(folder) / "mine.csv"
+        path.write_text("text\nwords\n", encoding="utf-8")
+        path.chmod(0)
+        error = raised(lambda: as_nobody(lambda: list(csv.read(TABLE, str(path), Path()))))
+    assert refusal(error, Path("data/ingest")) == (
+        f"refused ([Errno 13] Permission denied: '{path}'): give {getpass.getuser()} the right to it, "
+        "or work in a folder of your own"
+    )
 
 
 def test_memory_that_the_machine_does_not_have() -> None:

@@ -153,3 +153,15 @@ def test_a_fault_in_the_parameters_of_another_stage(project: Path):
     assert done.stderr == (
         "features: params.yaml: 1 to mend:\n  train.epochs: input should be a valid integer, not 'four'\n"
     )
+
+
+def test_another_version_of_a_package_than_is_pinned(project: Path):
+    declared = project / "pyproject.toml"
+    declared.write_text(declared.read_text().replace('"pyarrow==26.0.1"', '"pyarrow==26.0.0"'))
+    done = features(project)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "features: the environment is not the declared one, so the bytes would be others:\n"
+        "  pyarrow 26.0.1 is installed, pyproject.toml says 26.0.0\n"
+        "`make setup` makes it right, `source .venv/bin/activate` puts it first\n"
+    )
