@@ -2,8 +2,11 @@
 
 import platform
 import sys
+import time
 import traceback
 from types import TracebackType
+
+STARTED = time.time_ns()  # code that is edited later may or may not be what this process has read
 
 
 def told(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -13,7 +16,8 @@ def told(kind: type[BaseException], error: BaseException, trace: TracebackType |
     ours = [frame.filename for frame in traceback.extract_tb(trace) if "importlib" not in frame.filename]
     sys.stderr.write(
         f"{ours[-1] if ours else 'stages'}: no module {error.name!r} in Python {platform.python_version()} "
-        f"({sys.executable}): `source .venv/bin/activate` puts the project's Python first, `make setup` makes it\n"
+        f"({sys.executable}): `source .venv/bin/activate` puts the project's Python first, "
+        "`make setup` makes it from requirements.lock\n"
     )
     return None
 

@@ -275,10 +275,10 @@ def stage(
     trainer = Trainer(model.train(), samples(training, tokens, place), p)
     validation = ([tokens[example.id] for example in held], [place[example.label] for example in held])
     code = ("train", f"tasks.{p.model.task}", f"architectures.{p.model.architecture}", f"metrics.{p.metric}")
-    checkpoints = Checkpoints.of(e.cache, p, code, [weights, source, split, balance, tokenized])
-    begun = fit(trainer, validation, checkpoints)
-    save(trainer, tokenized, out)
-    checkpoints.end("train")
+    with Checkpoints.of(e.cache, p, code, [weights, source, split, balance, tokenized]) as checkpoints:
+        begun = fit(trainer, validation, checkpoints)
+        save(trainer, tokenized, out)
+        checkpoints.end("train")
     now = trainer.progress
     steps = f"{now.step:,} steps{f' (resumed after {begun:,})' if begun else ''}"
     return f"{steps}, best epoch {now.best_epoch} of {now.epoch}: validation {p.metric} {now.best:.3f}"

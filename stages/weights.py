@@ -32,7 +32,7 @@ class Place(Section):
 # Data that nobody runs: tensors, JSON, lists of words, SentencePiece models. What Python unpickles or imports is code.
 SUFFIXES = (".safetensors", ".json", ".txt", ".model")
 # The Hub's own bound for one file; and what shall be left of a disk, whoever sends.
-LARGEST, LEFT = 50 * 2**30, 2**30
+LARGEST, LEFT = 50 * 2**30, 2**27
 PIECE = 2**20
 
 

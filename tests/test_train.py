@@ -196,7 +196,8 @@ def test_checkpoints_are_those_of_code_parameters_and_inputs(tmp_path: Path) -> 
     (tmp_path / "in/a").write_text("a", encoding="utf-8")
 
     def key(p: Params, *code: str) -> str:
-        return Checkpoints.of(tmp_path, p, code, [tmp_path / "in"]).folder.name
+        with Checkpoints.of(tmp_path, p, code, [tmp_path / "in"]) as checkpoints:
+            return checkpoints.folder.name
 
     first = key(P, "train")
     assert first == key(P, "train")

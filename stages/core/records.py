@@ -1,5 +1,6 @@
 """The record: one schema for every document, in Parquet shards; and the side tables keyed by its id."""
 
+import errno
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -99,6 +100,8 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
         with pq.ParquetFile(path) as file:
             return file.read(columns, use_threads=False)
     except (OSError, pa.ArrowInvalid) as error:
+        if getattr(error, "errno", None) not in {None, errno.ENOENT}:  # the machine's fault, not the file's
+            raise
         said = " ".join(str(error).split())
         raise Fault(f"{path}: not a whole Parquet file ({said}); delete it and run `dvc repro` again") from error
 

@@ -33,13 +33,22 @@ def held(outs: Sequence[Path], folder: Path) -> Generator[None]:
 @contextmanager
 def lock(out: Path, path: Path) -> Generator[None]:
     """The lock of one output. Its file tells who holds it, and stays: removing it could let two processes in."""
-    with path.open("a+", encoding="utf-8") as file:
+    with taken(path) as holder:
+        if holder:
+            raise Fault(f"{out}: {holder} is still making it; wait for it, or end it, then run again")
+        yield
+
+
+@contextmanager
+def taken(path: Path) -> Generator[str]:
+    """Takes a lock until the end of the block, and writes into its file who has it; gives who else has it, if so."""
+    with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            file.seek(0)
-            raise Fault(f"{out}: {file.read()} is still making it; wait for it, or end it, then run again") from None
-        file.truncate(0)
+            yield file.read() or "another process"
+            return
         file.write(f"process {os.getpid()} on {platform.node()} ({' '.join(sys.orig_argv)})")
+        file.truncate()
         file.flush()
-        yield
+        yield ""

@@ -8,7 +8,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
-FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
+FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 # Rust libraries (safetensors, tokenizers) tell the number in their text; torch says what it could not get.
 FULL_TEXT = re.compile(r"\(os error (?:28|122)\)")
 MEMORY_TEXT = re.compile(r"(?i)can't allocate memory|cannot allocate memory|not enough memory|out of memory|bad_alloc")
@@ -17,18 +17,32 @@ MEMORY_TEXT = re.compile(r"(?i)can't allocate memory|cannot allocate memory|not 
 def refusal(error: Exception, beside: Path) -> str | None:
     """The message for what the machine refused; None for all else, which is a bug. `beside` is where outputs stand."""
     said, number = " ".join(str(error).split()), getattr(error, "errno", None)
-    if number in FULL or FULL_TEXT.search(said):
-        free = shutil.disk_usage(existing(beside)).free / 2**20
-        return f"no space left ({said}; {free:,.0f} MiB are free beside {beside}): free some, e.g. with `dvc gc -w`"
-    if number in FORBIDDEN:
-        return f"refused ({said}): give {user()} the right to it, or work in a folder of your own"
-    if isinstance(error, MemoryError | BrokenProcessPool) or MEMORY_TEXT.search(said):
-        told = "a process was killed" if isinstance(error, BrokenProcessPool) else said
+    text = said if speaks_for_the_machine(error) else ""
+    if number in FULL or FULL_TEXT.search(text):
+        place = Path(getattr(error, "filename", None) or beside)
+        free = shutil.disk_usage(existing(place)).free / 2**20
         return (
-            f"not enough memory ({told}): take ENGINE=serial or smaller ingest.shard_documents, train.batch_size, "
+            f"no space left ({said}; {free:,.0f} MiB are free at {place}): free some; "
+            "`dvc gc --all-commits --all-experiments` drops what no commit and no experiment has"
+        )
+    if number in FORBIDDEN and getattr(error, "filename", None):
+        return f"refused ({said}): give {user()} the right to it, or work in a folder of your own"
+    if isinstance(error, BrokenProcessPool):
+        return (
+            "a worker process ended: killed for want of memory (`dmesg` tells), or by a crash in a library; "
+            "ENGINE=serial needs less memory, and shows a crash"
+        )
+    if isinstance(error, MemoryError) or MEMORY_TEXT.search(text):
+        return (
+            f"not enough memory ({said}): take ENGINE=serial or smaller ingest.shard_documents, train.batch_size, "
             "tokenize.max_tokens or sizes of the model; or another machine"
         )
     return None
+
+
+def speaks_for_the_machine(error: Exception) -> bool:
+    """torch raises RuntimeError, Rust libraries their own or the barest; what else quotes such words quotes a text."""
+    return isinstance(error, OSError | RuntimeError) or type(error).__name__ in {"Exception", "SafetensorError"}
 
 
 def existing(path: Path) -> Path:

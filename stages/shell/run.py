@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import stages
 from stages.core import numeric
 from stages.core.faults import Fault
 from stages.core.files import read_json, write_json
@@ -16,6 +17,7 @@ from stages.core.params import Section
 from stages.shell.checkpoints import forget
 from stages.shell.engine import engine
 from stages.shell.environment import quiet
+from stages.shell.lockfile import remember
 from stages.shell.locks import held, locks_folder
 from stages.shell.params import settings
 from stages.shell.pinned import Recorded, check_environment, refuse_edits
@@ -49,13 +51,15 @@ def run(stage: Stage, outs: int = 1) -> None:
 
 def guarded(stage: Stage, name: str, ins: Sequence[Path], outs: Sequence[Path]) -> str:
     """Alone with its outputs, under the declared environment, and with nothing edited meanwhile."""
+    recorded = Recorded.of(name)
+    before = recorded.now()
+    recorded.refuse_late(stages.STARTED)
+    check_environment(recorded)
     p = settings(name)
     if hasattr(p, "compute"):
         numeric.declare(p.compute)
-    recorded = Recorded.of(name)
-    check_environment(recorded)
-    before = recorded.now()
     with held(outs, locks_folder()), engine() as e:
+        remember(Path())
         forget(e.cache, but=name)
         return whole(stage, e, p, ins, outs, lambda: refuse_edits(before, recorded.now()))
 
@@ -86,7 +90,11 @@ def whole(
     try:
         for path in beside:
             path.parent.mkdir(parents=True, exist_ok=True)
-        told = stage(e, p, *ins, *beside)
+        try:
+            told = stage(e, p, *ins, *beside)
+        except Exception:
+            check()  # an edit may be the reason
+            raise
         check()
         for path, out in zip(beside, outs, strict=True):
             replace(path, out)

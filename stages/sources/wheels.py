@@ -159,6 +159,8 @@ def passages(
     try:
         found = list(docstrings(parse(source)))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last two: nested too deep
+        if isinstance(error, MemoryError):
+            bytes(100 * LARGEST)  # says so again where it is memory that is short
         yield Reject(f"{distribution}:{module}", f"not Python source: {str(error) or 'nested too deep'}")
         return
     seen: Counter[str] = Counter()

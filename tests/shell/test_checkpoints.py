@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ import torch
 
 from stages.core.faults import Fault
 from stages.core.params import Section
-from stages.shell.checkpoints import Checkpoints, forget
+from stages.shell.checkpoints import ENDED, HOLDER, Checkpoints, forget
+from stages.shell.locks import taken
 
 
 class Settings(Section):
@@ -43,14 +45,18 @@ def test_the_last_state_comes_back(tmp_path: Path):
 
 
 def test_the_checkpoints_of_a_run_that_has_ended_go_when_another_stage_starts(tmp_path: Path):
-    ended, going_on = Checkpoints(tmp_path / "checkpoints" / "a"), Checkpoints(tmp_path / "checkpoints" / "b")
-    for checkpoints in (ended, going_on):
+    ended, other, going_on = (Checkpoints(tmp_path / "checkpoints" / name) for name in "abc")
+    for checkpoints in (ended, other, going_on):
         checkpoints.save({"step": 1})
     ended.end("train")
+    (other.folder / ENDED).write_text("train /another/project")
     forget(tmp_path, but="train")
     assert ended.last() == {"step": 1}
+    with taken(ended.folder / HOLDER):
+        forget(tmp_path, but="evaluate")
+    assert ended.last() == {"step": 1}
     forget(tmp_path, but="evaluate")
-    assert ended.last() is None and going_on.last() == {"step": 1}
+    assert ended.last() is None and other.last() == going_on.last() == {"step": 1}
 
 
 @pytest.mark.parametrize("size", [0, 30, 400])
@@ -83,9 +89,57 @@ def inputs(tmp_path: Path) -> Path:
 
 def test_what_counts_makes_another_run(tmp_path: Path, inputs: Path):
     def of(rate: float = 0.1, code: str = "train") -> Path:
-        return Checkpoints.of(tmp_path, Settings(rate=rate), [code], [inputs]).folder
+        with Checkpoints.of(tmp_path, Settings(rate=rate), [code], [inputs]) as checkpoints:
+            return checkpoints.folder
 
     first = of()
     assert of() == first
     (inputs / "shard").write_text("b")
     assert len({first, of(), of(rate=0.2), of(code="evaluate")}) == 4
+
+
+def test_the_same_training_twice_at_once_gets_two_folders(tmp_path: Path, inputs: Path):
+    def of() -> AbstractContextManager[Checkpoints]:
+        return Checkpoints.of(tmp_path, Settings(rate=0.1), ["train"], [inputs])
+
+    with of() as one, of() as other:
+        assert one.folder.name.removesuffix(".0") == other.folder.name.removesuffix(".1")
+        one.save({"step": 1})
+        (one.folder / ".last.pt.77.part").touch()
+    with of() as again:
+        assert again.folder == one.folder and again.last() == {"step": 1}
+        assert sorted(path.name for path in again.folder.iterdir()) == [HOLDER, "last.pt"]
+
+
+def test_old_runs_go_unless_somebody_trains_in_them(tmp_path: Path, inputs: Path):
+    def of(rate: float) -> AbstractContextManager[Checkpoints]:
+        return Checkpoints.of(tmp_path, Settings(rate=rate), ["train"], [inputs])
+
+    with of(0.1) as first:
+        for n, rate in enumerate((0.2, 0.3, 0.4, 0.5), start=1):
+            with of(rate) as run:
+                os.utime(run.folder, (n, n))
+        os.utime(first.folder, (0, 0))
+        with of(0.6):
+            left = list((tmp_path / "checkpoints").iterdir())
+    assert first.folder in left and len(left) == 4
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+import torch
+from stages.shell.checkpoints import Checkpoints
+now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (now + 2**25, now + 2**25))
+Checkpoints(Path(sys.argv[1])).last()
+"""
+
+
+def test_want_of_memory_is_not_taken_for_half_a_checkpoint(tmp_path: Path):
+    Checkpoints(tmp_path).save({"weights": torch.ones(2**26)})
+    environment = os.environ | {"PYTHONPATH": os.getcwd()}
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(tmp_path)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1 and "Fault" not in done.stderr and "allocate memory" in done.stderr

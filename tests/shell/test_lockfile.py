@@ -24,7 +24,7 @@ def test_a_lock_that_was_cut_off_is_put_aside_and_comes_back_from_the_run_cache(
     (clone.root / ".dvc/tmp/rwlock").write_text('{"', encoding="utf-8")
     told = clone.run(*COMMAND)
     for path, name in ((".dvc/tmp/rwlock", "rwlock"), ("dvc.lock", "dvc.lock")):
-        assert f"{path}: cut off while DVC wrote it; put aside as {ASIDE}/{name}.cut, nothing is lost\n" in told
+        assert f"{path}: cut off while DVC wrote it; put aside as {ASIDE}/{name}.cut, and mended\n" in told
     assert clone.repro() in ([], ["report"])
     assert (lock.read_text(encoding="utf-8"), hashes(clone.root)) == (whole, before)
     assert "cut off" not in clone.run(*COMMAND)

@@ -162,6 +162,7 @@ def test_another_version_of_a_package_than_is_pinned(project: Path):
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         "features: the environment is not the declared one, so the bytes would be others:\n"
-        "  pyarrow 26.0.1 is installed, pyproject.toml says 26.0.0\n"
-        "`make setup` makes it right, `source .venv/bin/activate` puts it first\n"
+        "  pyarrow 26.0.1 is installed, pyproject.toml says ==26.0.0\n"
+        "`make setup` installs what requirements.lock says, where a new pin must stand too;\n"
+        "`source .venv/bin/activate` puts it first\n"
     )
