@@ -32,6 +32,7 @@ def ran(root: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_fault_that_no_test_has_raised_is_told(tmp_path: Path) -> None:
     (tmp_path / "stages/core").mkdir(parents=True)
+    (tmp_path / "stages/__init__.py").touch()
     (tmp_path / "stages/module.py").write_text(MODULE, encoding="utf-8")
     for name in ("stages/core/faults.py", "pyproject.toml"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())

@@ -8,7 +8,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import count
@@ -26,7 +26,7 @@ from stages.shell.refusals import MEMORY_TEXT
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "numpy")
 KEPT = 3  # runs that were killed and may go on
-HOLDER, ENDED = "holder", "ended"
+HOLDER, ENDED, LAST = "holder", "ended", "last.pt"
 CPUINFO = Path("/proc/cpuinfo")
 
 
@@ -57,13 +57,16 @@ def owner() -> str:
 def forget(cache: Path, but: str) -> None:
     """Removes the checkpoints of this project's runs that have ended: as another stage starts, DVC has their results.
 
-    Not before: a kill between the end of the training and DVC's record of it would cost the whole training.
+    Not before: a kill between the end of the training and DVC's record of it would cost the whole training. What ended
+    before its first checkpoint goes too.
     """
-    ended = [path.parent for path in (cache / "checkpoints").glob(f"*/{ENDED}")]
-    for folder in idle(ended):
+    folders = list((cache / "checkpoints").glob("*"))
+    for folder in idle([one for one in folders if (one / ENDED).exists()]):
         stage, _, project = (folder / ENDED).read_text(encoding="utf-8").partition(" ")
         if stage != but and project == owner():
             shutil.rmtree(folder, ignore_errors=True)
+    for folder in idle([one for one in folders if one.exists() and not (one / LAST).exists()]):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def cpu() -> str:
@@ -92,8 +95,12 @@ class Checkpoints:
         for number in count():
             folder = cache / "checkpoints" / f"{key}.{number}"
             folder.mkdir(parents=True, exist_ok=True)
-            with taken(folder / HOLDER) as holder:
-                if not holder:
+            with ExitStack() as stack:
+                try:
+                    holder = stack.enter_context(taken(folder / HOLDER))
+                except FileNotFoundError:
+                    continue  # somebody else has removed it at this moment
+                if not holder and (folder / HOLDER).exists():
                     for left in folder.glob(".*.part"):  # of kills
                         left.unlink()
                     bounded(cache)
@@ -104,7 +111,7 @@ class Checkpoints:
         """The last state that was saved, or None."""
         import torch
 
-        path = self.folder / "last.pt"
+        path = self.folder / LAST
         try:
             return torch.load(path, weights_only=True) if path.exists() else None
         except (RuntimeError, EOFError, UnpicklingError) as error:
@@ -117,7 +124,7 @@ class Checkpoints:
         """Takes the place of the one before only when it is wholly written."""
         import torch
 
-        with writing(self.folder / "last.pt") as beside:
+        with writing(self.folder / LAST) as beside:
             try:
                 torch.save(state, beside)
             except RuntimeError as error:

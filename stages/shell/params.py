@@ -222,7 +222,8 @@ def echo(error: Any, elsewhere: Collection[str]) -> bool:
 def explained(place: str, error: Any, kind: type[Section]) -> str:
     """One pydantic error as a sentence: path, value, and the nearest known key for one that is not known."""
     *outer, last = error["loc"] or ("",)
-    path = place + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error["loc"])
+    steps = (step for step in error["loc"] if step != "[key]")  # what pydantic adds where the key itself is wrong
+    path = place + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
     given = error["input"]
     match error["type"]:
         case "missing":

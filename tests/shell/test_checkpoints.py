@@ -59,6 +59,14 @@ def test_the_checkpoints_of_a_run_that_has_ended_go_when_another_stage_starts(tm
     assert ended.last() is None and other.last() == going_on.last() == {"step": 1}
 
 
+def test_what_ended_before_its_first_checkpoint_leaves_nothing_for_long(tmp_path: Path):
+    with Checkpoints.of(tmp_path, Section(), ["train"], []) as checkpoints:
+        forget(tmp_path, but="evaluate")
+        assert checkpoints.folder.exists()
+    forget(tmp_path, but="evaluate")
+    assert not checkpoints.folder.exists()
+
+
 @pytest.mark.parametrize("size", [0, 30, 400])
 def test_half_a_checkpoint_is_told(tmp_path: Path, size: int):
     checkpoints = Checkpoints(tmp_path)

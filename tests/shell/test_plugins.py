@@ -7,7 +7,7 @@ from stages.shell import plugins
 
 
 def test_a_file_that_begins_with_an_underscore_is_none():
-    assert plugins.names("commands") == ["check", "predict", "summary"]
+    assert plugins.names("commands") == ["check", "predict", "summary", "trace"]
     assert "__main__" not in plugins.names("commands")
 
 
