@@ -66,8 +66,15 @@ class Model(Section):
 
 
 class Source(Section):
-    """An entry of `ingest.sources`: `kind` names the plug-in, whose own typed parameters are `params`."""
+    """An entry of `ingest.sources`: `kind` names the plug-in, whose own typed parameters are `params`.
+
+    `licence` is an SPDX expression (null: unknown); `quota` is how many documents it may bring (null: all); more than
+    the share `rejects` of rows that can't be read stop the stage.
+    """
 
     name: Annotated[str, written(r"[a-z0-9_]+", "a-z, 0-9 and _ are wanted, as it becomes part of file names")]
     kind: str
+    licence: str | None
+    quota: Positive | None
+    rejects: Share
     params: Any

@@ -2,7 +2,7 @@
 
 import errno
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,7 +29,9 @@ Spans = tuple[Span, ...]
 class Row(NamedTuple):
     """What a source gives: a document that has no id yet. Without a `key`, ingest hashes the fields.
 
-    `spans` is None where nobody has looked for any, and empty where there are none.
+    `spans` is None where nobody has looked for any, and empty where there are none; so are `labels`, all that apply
+    where several may. `pair` is the second text of a task that has two (a question, a hypothesis), `targets` are the
+    texts that may be answered, and `split` is the side on which the source itself has it.
     """
 
     key: str | None
@@ -38,6 +40,18 @@ class Row(NamedTuple):
     group: str | None
     attributes: dict[str, Any]
     spans: Spans | None = None
+    labels: tuple[str, ...] | None = None
+    pair: str | None = None
+    targets: tuple[str, ...] | None = None
+    split: str | None = None
+
+
+class Chunk(NamedTuple):
+    """Rows that come as columns: a table of some or all fields of `Row`, and the place of each: `place`:number."""
+
+    rows: pa.Table
+    numbers: Sequence[int]
+    place: str
 
 
 class Reject(NamedTuple):
@@ -47,11 +61,17 @@ class Reject(NamedTuple):
     reason: str
 
 
+class Unwanted(NamedTuple):
+    """How many rows a source leaves out because its parameters say so."""
+
+    rows: int
+
+
 class Document(NamedTuple):
     """One document on its way to the model.
 
     `origin` is the id of the document it was made from (augmentation); `group` names what must not straddle splits;
-    `attributes` are the source's own fields, typed per source; `spans` are as in `Row`.
+    `attributes` are the source's own fields, typed per source; the fields after them are as in `Row`.
     """
 
     id: str
@@ -62,6 +82,10 @@ class Document(NamedTuple):
     group: str | None
     attributes: dict[str, Any]
     spans: Spans | None = None
+    labels: tuple[str, ...] | None = None
+    pair: str | None = None
+    targets: tuple[str, ...] | None = None
+    split: str | None = None
 
 
 class Drop(NamedTuple):
@@ -76,10 +100,20 @@ SPANS = pa.list_(pa.struct([("start", pa.int32()), ("end", pa.int32()), ("label"
 DROPS = pa.schema([("id", pa.string()), ("reason", pa.string()), ("of", pa.string())])
 
 
-def schema(attributes: pa.DataType) -> pa.Schema:
+TEXTS = pa.list_(pa.string())
+# The columns that are no texts.
+NESTED = {"spans": SPANS, "labels": TEXTS, "targets": TEXTS}
+
+
+def schema(attributes: pa.DataType, names: Sequence[str] = Document._fields) -> pa.Schema:
     """The record's columns; only the struct of attributes differs from source to source."""
-    texts = [(name, pa.string()) for name in Document._fields[:-2]]
-    return pa.schema([*texts, ("attributes", attributes), ("spans", SPANS)])
+    kinds = NESTED | {"attributes": attributes}
+    return pa.schema([(name, kinds.get(name, pa.string())) for name in names])
+
+
+def texts_of(*names: str) -> pa.DataType:
+    """The type of attributes that are texts; Parquet has no struct without a field."""
+    return pa.struct([(name, pa.string()) for name in dict.fromkeys(names or ("none",))])
 
 
 def shards(folder: Path) -> list[Path]:
@@ -108,10 +142,37 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
 
 def write_documents(path: Path, documents: Iterable[Document], attributes: pa.DataType) -> None:
     """A shard of documents, in the order given."""
-    rows = [document._asdict() for document in documents]
+    write_table(path, tabled(documents, schema(attributes)))
+
+
+def tabled(records: Iterable[Document | Row], kinds: pa.Schema) -> pa.Table:
+    """Documents, or rows, as columns."""
+    rows = [record._asdict() for record in records]
     for row in rows:
         row["spans"] = row["spans"] and [span._asdict() for span in row["spans"]]
-    write_table(path, pa.Table.from_pylist(rows, schema=schema(attributes)))
+    return pa.Table.from_pylist(rows, schema=kinds)
+
+
+def chunk(
+    columns: Mapping[str, Sequence[Any]],
+    attributes: Mapping[str, Sequence[str | None]],
+    numbers: Sequence[int],
+    place: str,
+    kinds: pa.DataType,
+    kept: Sequence[int] | None = None,
+) -> Chunk:
+    """Columns of values as a chunk: all rows, or those with these positions."""
+    if kept is not None:
+        columns = {name: [values[n] for n in kept] for name, values in columns.items()}
+        attributes = {name: [values[n] for n in kept] for name, values in attributes.items()}
+        numbers = [numbers[n] for n in kept]
+    if "spans" in columns:
+        given = columns["spans"]
+        columns = {**columns, "spans": [spans and [span._asdict() for span in spans] for spans in given]}
+    arrays = {name: pa.array(values, NESTED.get(name, pa.string())) for name, values in columns.items()}
+    fields = [pa.array(attributes.get(one.name) or [None] * len(numbers), pa.string()) for one in kinds]
+    arrays["attributes"] = pa.StructArray.from_arrays(fields, fields=list(kinds))
+    return Chunk(pa.table(arrays), numbers, place)
 
 
 def read_documents(path: Path) -> list[Document]:
@@ -120,6 +181,8 @@ def read_documents(path: Path) -> list[Document]:
     for row in rows:
         if row["spans"] is not None:
             row["spans"] = tuple(Span(**span) for span in row["spans"])
+        for name in ("labels", "targets"):
+            row[name] = None if row[name] is None else tuple(row[name])
     return [Document(**row) for row in rows]
 
 

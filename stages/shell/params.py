@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from stages.core.faults import Fault, did_you_mean
 from stages.core.numeric import Compute
-from stages.core.params import Model, Plugin, Section, Shared
+from stages.core.params import Model, Plugin, Section, Shared, Source
 from stages.shell import plugins
 from stages.shell.combinations import combination_faults
 
@@ -162,10 +162,10 @@ class Checked:
         return self.typed(kind, raw, place)
 
     def source(self, raw: Any, place: str) -> Any:
-        """An entry of `ingest.sources`: the keys besides name and kind are the plug-in's."""
+        """An entry of `ingest.sources`: the keys that not all of them have are the plug-in's."""
         if not isinstance(raw, dict):
             return raw
-        named = {key: one for key, one in raw.items() if key in ("name", "kind")}
+        named = {key: one for key, one in raw.items() if key in Source.model_fields}
         kind, rest = raw.get("kind"), {key: one for key, one in raw.items() if key not in named}
         if not isinstance(kind, str):
             return named | {"params": None}

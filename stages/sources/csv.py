@@ -1,43 +1,39 @@
-"""A user's own table: CSV, TSV or anything else with a header and one delimiter."""
+"""Tables in text: CSV, TSV and their dialects, with a header or without, plain, compressed or in archives."""
 
 import codecs
 import csv
-import sys
-from collections.abc import Iterable, Iterator
+import io
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated
 
 import pyarrow as pa
-from pydantic import Field, TypeAdapter, ValidationError, field_validator
+from pydantic import Field, field_validator
 
+from stages.core import fields, inputs
 from stages.core.faults import Fault, did_you_mean
-from stages.core.hashing import sha256
-from stages.core.params import Section, Sha256
-from stages.core.records import Reject, Row, Span, Spans
-from stages.core.spans import wrong
+from stages.core.inputs import DAMAGED, File, Part
+from stages.core.params import Section
+from stages.core.records import Chunk, Reject, Unwanted
 
-TRIPLES = TypeAdapter(list[tuple[int, int, Annotated[str, Field(min_length=1)]]], config={"strict": True})
-
-
-class Columns(Section):
-    text: str
-    label: str | None
-    key: str | None
-    group: str | None
-    spans: str | None
-    attributes: tuple[str, ...]
-
-    def names(self) -> list[str]:
-        mapped = (self.text, self.label, self.key, self.group, self.spans, *self.attributes)
-        return [name for name in mapped if name is not None]
+BATCH = 5_000  # records that are mapped at once
+LONGEST = 2**24  # characters of a field, or of a line at once
+# A byte of theirs that looks like a line's end, or a quote, is one.
+DIVISIBLE = ("utf-8", "ascii", "iso8859", "cp125")
+Character = Annotated[str, Field(min_length=1, max_length=1)]
 
 
-class Params(Section):
-    path: str
-    sha256: Sha256
+class Dialect(Section):
+    """How a table is written. Without a `header`, its columns are called 1, 2, ...; `quote` and `escape` null: there is
+    no such character."""
+
     encoding: str
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)]
-    columns: Columns
+    delimiter: Character
+    quote: Character | None
+    escape: Character | None
+    header: bool
 
     @field_validator("encoding")
     @classmethod
@@ -49,108 +45,116 @@ class Params(Section):
         return encoding
 
 
-def ATTRIBUTES(p: Params) -> pa.DataType:  # noqa: N802
-    """The further columns, as text; Parquet has no struct without a field."""
-    return pa.struct([(name, pa.string()) for name in p.columns.attributes or ("none",)])
+class Params(fields.Table):
+    files: Annotated[tuple[File, ...], Field(min_length=1)]
+    dialect: Dialect
 
 
-def parts(p: Params) -> list[str]:
-    return [p.path]
+def attributes(p: Params) -> pa.DataType:
+    return fields.attributes(p, p.files)
 
 
-def read(p: Params, part: str, cache: Path) -> Iterator[Row | Reject]:
-    pinned(Path(part), p.sha256)
-    # The standard library's limit is 128 KiB a field, which a long document exceeds.
-    csv.field_size_limit(sys.maxsize)
+def needs(p: Params) -> tuple[File, ...]:
+    return p.files
+
+
+def parts(p: Params, paths: Sequence[Path]) -> list[Part]:
+    divisible = codecs.lookup(p.dialect.encoding).name.startswith(DIVISIBLE) and p.dialect.escape is None
+    quotes = p.dialect.quote.encode() if p.dialect.quote else None
+    return inputs.parts(p.files, paths, quotes=quotes, whole=not divisible)
+
+
+def read(p: Params, part: Part, paths: Sequence[Path]) -> Iterator[Chunk | Reject | Unwanted]:
+    file, path = p.files[part.file], paths[part.file]
+    kinds, header = attributes(p), None
+    if part.start and p.dialect.header:
+        with inputs.unzipped(path) as stream:
+            _, first = next(records(stream, p.dialect, file.at, 1))
+            header = heading(file.at, first, p.columns())
+    for place, stream in inputs.opened(file, path, part):
+        found = records(stream, p.dialect, place, part.line)
+        if p.dialect.header:
+            names = header or heading(place, next(found, (1, []))[1], p.columns())
+        else:
+            first = next(found, None)
+            found = chain([first] if first else [], found)
+            names = heading(place, numbered(first), p.columns()) if first else []
+        while batch := list(islice(found, BATCH)):
+            good, rejects = even(batch, names, place)
+            yield from rejects
+            values = zip(*(record for _, record in good), strict=True)
+            columns = {name: one for name, one in zip(names, values, strict=bool(good)) if name in p.columns()}
+            if good:
+                lines = [line for line, _ in good]
+                chunk, rejects, unwanted = fields.mapped(columns, lines, place, p, file.constants, kinds)
+                yield from (chunk, *rejects, Unwanted(unwanted))
+
+
+def numbered(first: tuple[int, list[str] | Reject]) -> list[str] | Reject:
+    """The names of columns that have none: 1, 2, ..."""
+    return first[1] if isinstance(first[1], Reject) else [f"{n}" for n, _ in enumerate(first[1], start=1)]
+
+
+def records(stream: IO[bytes], dialect: Dialect, place: str, line: int) -> Iterator[tuple[int, list[str] | Reject]]:
+    """The line where each record begins, and its fields; a blank line is no record. Bytes that can't be decoded pass as
+    halves of surrogate pairs."""
     # A byte order mark, as spreadsheets write it, is no part of the first column's name.
-    encoding = "utf-8-sig" if codecs.lookup(p.encoding).name == "utf-8" else p.encoding
-    with Path(part).open(encoding=encoding, newline="") as file:
-        lines = records(file, p.delimiter, part)
-        header = heading(part, next(lines, (1, []))[1], p.columns)
-        yield from rows(lines, header, part, p.columns)
-
-
-def pinned(path: Path, expected: str) -> None:
-    if not path.is_file():
-        raise Fault(f"{path}: no such file; correct `path` in params.yaml (it starts at the project's folder)")
-    found = sha256(path)
-    if found != expected:
-        raise Fault(
-            f"{path}: sha256 is {found}, pinned is {expected}; if the change is wanted, pin the new one "
-            f"(`sha256sum {path}` prints it)"
-        )
-
-
-def records(file: Iterable[str], delimiter: str, path: str) -> Iterator[tuple[int, list[str] | Reject]]:
-    """The line where each record begins, and its fields; a blank line is no record."""
-    reader = csv.reader(file, delimiter=delimiter, strict=True)
+    encoding = "utf-8-sig" if codecs.lookup(dialect.encoding).name == "utf-8" else dialect.encoding
+    text = io.TextIOWrapper(stream, encoding, "surrogateescape", newline="")  # pyright: ignore[reportArgumentType]
+    csv.field_size_limit(LONGEST)
+    reader = csv.reader(
+        iter(partial(text.readline, LONGEST), ""),
+        delimiter=dialect.delimiter,
+        quotechar=dialect.quote,
+        escapechar=dialect.escape,
+        quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
+        strict=True,
+    )
+    at = line
     while True:
-        line = reader.line_num + 1
         try:
-            fields = next(reader)
+            record = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            yield line, Reject(f"{path}:{line}", f"lines {line} to {reader.line_num}: {error}")
-        except UnicodeDecodeError as error:
-            raise Fault(
-                f"{path}: after line {line - 1}: {error}; name the file's own encoding in params.yaml"
-            ) from None
+            yield at, Reject(f"{place}:{at}", f"lines {at} to {line + reader.line_num - 1}: {error}")
+        except (*DAMAGED, UnicodeError) as error:
+            yield at, Reject(f"{place}:{at}", f"the file breaks off here: {error}")
+            return
         else:
-            if fields:
-                yield line, fields
+            if record:
+                yield at, record
+        at = line + reader.line_num
 
 
-def heading(path: str, header: list[str] | Reject, columns: Columns) -> list[str]:
+def heading(place: str, header: list[str] | Reject, wanted: Sequence[str]) -> list[str]:
     """The names of the columns, each of the wanted ones there once."""
     if isinstance(header, Reject):
-        raise Fault(f"{header.place}: no header, {header.reason}; mend the file or correct `delimiter` in params.yaml")
-    for name in columns.names():
+        raise Fault(f"{header.place}: no header, {header.reason}; mend the file or correct `dialect` in params.yaml")
+    for name in wanted:
         if name not in header:
             raise Fault(
-                f"{path}:1: no column {name!r}; there is: {', '.join(header) or 'nothing'}; "
-                f"correct columns or delimiter in params.yaml{did_you_mean(name, header)}"
+                f"{place}:1: no column {name!r}; there is: {', '.join(header) or 'nothing'}; "
+                f"correct fields or dialect in params.yaml{did_you_mean(name, header)}"
             )
         if header.count(name) > 1:
-            raise Fault(f"{path}:1: {header.count(name)} columns are named {name!r}; rename all but one")
+            raise Fault(f"{place}:1: {header.count(name)} columns are named {name!r}; rename all but one")
     return header
 
 
-def rows(
-    lines: Iterable[tuple[int, list[str] | Reject]], header: list[str], path: str, columns: Columns
-) -> Iterator[Row | Reject]:
-    seen: dict[str, int] = {}
-    for line, fields in lines:
-        found = fields if isinstance(fields, Reject) else row(f"{path}:{line}", header, fields, columns)
-        if isinstance(found, Row) and found.key is not None and (first := seen.setdefault(found.key, line)) != line:
-            raise Fault(
-                f"{path}:{line}: key {found.key!r} stands in line {first} already; "
-                "name a column without repetitions as columns.key, or null"
-            )
-        yield found
-
-
-def row(place: str, header: list[str], fields: list[str], columns: Columns) -> Row | Reject:
-    """The fields as they are mapped; an empty one is none, except in the text and the attributes."""
-    if len(fields) != len(header):
-        return Reject(place, f"{len(fields)} fields, the header has {len(header)}")
-    values = dict(zip(header, fields, strict=True))
-    if columns.key is not None and not values[columns.key]:
-        return Reject(place, f"no key in column {columns.key!r}")
-    mapped = (columns.label, columns.key, columns.group, columns.spans)
-    label, key, group, given = (name and (values[name] or None) for name in mapped)
-    found = spans(given, values[columns.text])
-    if isinstance(found, str):
-        return Reject(place, found)
-    return Row(key, values[columns.text], label, group, {name: values[name] for name in columns.attributes}, found)
-
-
-def spans(given: str | None, text: str) -> Spans | str | None:
-    """The spans that a field gives; or what is wrong with them."""
-    if given is None:
-        return None
-    try:
-        found = tuple(Span(*triple) for triple in TRIPLES.validate_json(given))
-    except ValidationError:
-        return 'spans that are not JSON of the form [[start, end, "label"], ...]'
-    return wrong(found, text) or found
+def even(
+    batch: Sequence[tuple[int, list[str] | Reject]], names: Sequence[str], place: str
+) -> tuple[list[tuple[int, list[str]]], list[Reject]]:
+    """The records that have a value for each column and for nothing else; stray delimiters at the end are no values."""
+    good, rejects = list[tuple[int, list[str]]](), list[Reject]()
+    nameless = [n for n, name in enumerate(names) if not name]
+    for line, record in batch:
+        if isinstance(record, Reject):
+            rejects.append(record)
+        elif len(record) < len(names) or any(record[len(names) :]):
+            rejects.append(Reject(f"{place}:{line}", f"{len(record)} fields, the header has {len(names)}"))
+        elif any(record[n] for n in nameless):
+            rejects.append(Reject(f"{place}:{line}", "text in a column without a name: a delimiter too many"))
+        else:
+            good.append((line, record[: len(names)]))
+    return good, rejects

@@ -17,11 +17,9 @@ from pydantic import Field, field_validator
 from stages.core import archives, fetch
 from stages.core.faults import Fault
 from stages.core.params import Section, Sha256
-from stages.core.records import Reject, Row
+from stages.core.records import Reject, Row, texts_of
 
-ATTRIBUTES = pa.struct(
-    [(name, pa.string()) for name in ("distribution", "module", "qualname", "kind", "summary", "body")]
-)
+ATTRIBUTES = texts_of("distribution", "module", "qualname", "kind", "summary", "body")
 # Some times the largest module that people write; parsing takes a hundred times as much memory.
 LARGEST = 2**22
 
@@ -69,16 +67,34 @@ class Docstring(NamedTuple):
     text: str
 
 
-def parts(p: Params) -> list[str]:
-    return [wheel.name for wheel in p.wheels]
+class Pinned(NamedTuple):
+    """A wheel, and the platforms that it may be for."""
+
+    wheel: Wheel
+    platforms: tuple[str, ...]
+
+    def fetch(self, cache: Path) -> Path:
+        """The file, with the pinned bytes."""
+        return fetch.wheel(self.wheel.name, self.wheel.version, self.wheel.sha256, self.platforms, cache)
 
 
-def read(p: Params, part: str, cache: Path) -> Iterator[Row | Reject]:
+def attributes(_: Params) -> pa.DataType:
+    return ATTRIBUTES
+
+
+def needs(p: Params) -> list[Pinned]:
+    return [Pinned(wheel, p.platforms) for wheel in p.wheels]
+
+
+def parts(p: Params, _: Sequence[Path]) -> range:
+    return range(len(p.wheels))
+
+
+def read(p: Params, part: int, paths: Sequence[Path]) -> Iterator[Row | Reject]:
     """Modules by name, and within a module in the order of the source."""
-    wheel = next(wheel for wheel in p.wheels if wheel.name == part)
-    path = fetch.wheel(wheel.name, wheel.version, wheel.sha256, p.platforms, cache)
+    wheel = p.wheels[part]
     try:
-        with archives.opened(path) as archive:
+        with archives.opened(paths[part]) as archive:
             modules = modules_of(archive.namelist(), p.skip)
             refuse_idle_patterns(p.labels, modules, f"{wheel.name} {wheel.version}")
             for module in sorted(modules):

@@ -1,0 +1,243 @@
+"""Columns of a table as fields of the record: what sources share that know their rows by names."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+import pyarrow as pa
+from pydantic import Field, TypeAdapter, ValidationError
+
+from stages.core.inputs import File
+from stages.core.params import Section
+from stages.core.records import Chunk, Reject, Span, Spans, chunk, texts_of
+from stages.core.spans import wrong
+
+TRIPLES = TypeAdapter(list[tuple[int, int, Annotated[str, Field(min_length=1)]]], config={"strict": True})
+Side = Literal["train", "validation", "test"]
+Columns = Mapping[str, Sequence[Any]]
+# Fields of the record that a constant may fill; all other constants are attributes.
+CONSTANT = ("label", "group", "split")
+
+
+class Fields(Section):
+    """Field of the record → the column, or the path `a.b.0` in nested ones, that fills it; null: none does."""
+
+    text: str
+    label: str | None
+    labels: str | None
+    pair: str | None
+    targets: str | None
+    spans: str | None
+    key: str | None
+    group: str | None
+    split: str | None
+    attributes: tuple[str, ...]
+
+
+class Table(Section):
+    """The parameters that tables of all kinds have.
+
+    `separator` parts several labels or targets in one text; `rename` says what labels are called here: none passes that
+    it does not know, unless it is empty; `sides` says the same of the values of `split`; `where` has the values by
+    which rows are wanted.
+    """
+
+    fields: Fields
+    separator: str | None
+    rename: dict[str, str]
+    sides: dict[str, Side]
+    where: dict[str, tuple[str, ...]]
+
+    def columns(self) -> list[str]:
+        """The columns that are read, each once."""
+        single = [value for name, value in self.fields if name != "attributes" and value is not None]
+        return list(dict.fromkeys((*single, *self.fields.attributes, *self.where)))
+
+
+def attributes(p: Table, files: Sequence[File] = ()) -> pa.DataType:
+    """The further columns and constants, as text."""
+    constants = (name for file in files for name in file.constants if name not in CONSTANT)
+    return texts_of(*p.fields.attributes, *constants)
+
+
+class Faulty:
+    """Rows that can't be documents, each with the first reason."""
+
+    def __init__(self) -> None:
+        self.reasons: dict[int, str] = {}
+
+    def add(self, row: int, reason: str) -> None:
+        self.reasons.setdefault(row, reason)
+
+
+def mapped(
+    columns: Columns, numbers: Sequence[int], place: str, p: Table, constants: Mapping[str, str], kinds: pa.DataType
+) -> tuple[Chunk, list[Reject], int]:
+    """Rows as documents-to-be, what is wrong with those that can't be, and how many `where` leaves out.
+
+    `numbers` are the rows' own, of their lines as a rule: `place`:number is where a reject stands. `kinds` is the type
+    of the attributes.
+    """
+    columns, numbers, unwanted = wanted(columns, numbers, p.where)
+    faulty = Faulty()
+    found: dict[str, Sequence[Any]] = single(columns, p.fields, faulty) | {
+        name: [value] * len(numbers) for name, value in constants.items() if name in CONSTANT
+    }
+    if p.fields.labels is not None:
+        parted = several(columns[p.fields.labels], p.separator, "labels", faulty)
+        found["labels"] = renamed_all(parted, p.rename, faulty)
+    if p.fields.targets is not None:
+        found["targets"] = several(columns[p.fields.targets], p.separator, "targets", faulty)
+    if "label" in found and p.rename:
+        found["label"] = [renamed(n, label, p.rename, faulty) for n, label in enumerate(found["label"])]
+    if "split" in found:
+        found["split"] = [sided(n, value, p.sides, faulty) for n, value in enumerate(found["split"])]
+    if p.fields.spans is not None:
+        found["spans"] = [
+            spans(n, given, text, faulty)
+            for n, (given, text) in enumerate(zip(columns[p.fields.spans], found["text"], strict=True))
+        ]
+    further = {name: texts(columns[name], name, faulty, nested=True) for name in p.fields.attributes}
+    further |= {name: [value] * len(numbers) for name, value in constants.items() if name not in CONSTANT}
+    rejects = [Reject(f"{place}:{numbers[n]}", why) for n, why in sorted(faulty.reasons.items())]
+    kept = [n for n in range(len(numbers)) if n not in faulty.reasons] if rejects else None
+    return chunk(found, further, numbers, place, kinds, kept), rejects, unwanted
+
+
+def wanted(
+    columns: Columns, numbers: Sequence[int], where: Mapping[str, Sequence[str]]
+) -> tuple[Columns, Sequence[int], int]:
+    """The rows that have one of the wanted values in each of these columns, and how many have not."""
+    if not where:
+        return columns, numbers, 0
+    keep = [
+        n for n in range(len(numbers)) if all(as_text(columns[name][n]) in values for name, values in where.items())
+    ]
+    chosen = {name: [values[n] for n in keep] for name, values in columns.items()}
+    return chosen, [numbers[n] for n in keep], len(numbers) - len(keep)
+
+
+def single(columns: Columns, fields: Fields, faulty: Faulty) -> dict[str, Sequence[str | None]]:
+    """The fields that are one text; an empty one is none, except the text itself."""
+    found: dict[str, Sequence[str | None]] = {"text": texts(columns[fields.text], fields.text, faulty)}
+    for n, text in enumerate(found["text"]):
+        if text is None:
+            faulty.add(n, f"no text in {fields.text!r}")
+    for name in ("label", "pair", "key", "group", "split"):
+        if (column := getattr(fields, name)) is not None:
+            found[name] = [one or None for one in texts(columns[column], column, faulty)]
+    for n, key in enumerate(found.get("key", ())):
+        if key is None:
+            faulty.add(n, f"no key in {fields.key!r}")
+    return found
+
+
+def as_text(value: Any) -> str | None:
+    """A value as JSON would write it, text without its quotes."""
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def texts(values: Sequence[Any], name: str, faulty: Faulty, *, nested: bool = False) -> list[str | None]:
+    """Values as texts; what is nested is JSON where that is wanted."""
+    found: list[str | None] = []
+    for n, value in enumerate(values):
+        text = value if type(value) is str else as_text(value)
+        if text is not None:
+            if isinstance(value, dict | list) and not nested:
+                faulty.add(n, f"{name!r} is no text but nested")
+            if "\0" in text:
+                faulty.add(n, f"a NUL character in {name!r}: no text in this encoding")
+            if not text.isascii() and broken(text):
+                faulty.add(n, f"bytes in {name!r} that are no text in this encoding")
+        found.append(text)
+    return found
+
+
+def broken(text: str) -> bool:
+    """Whether there are halves of surrogate pairs, as which bytes pass that can't be decoded."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def several(values: Sequence[Any], separator: str | None, name: str, faulty: Faulty) -> list[list[str] | None]:
+    """Values that are lists of texts, or texts to be parted."""
+    found: list[list[str] | None] = []
+    for n, value in enumerate(values):
+        match value:
+            case list():
+                parted = texts(value, name, inner := Faulty())
+                if inner.reasons or None in parted:
+                    faulty.add(n, f"{name} that are no texts")
+                found.append([one for one in parted if one is not None])
+            case str() if separator is not None:
+                found.append([one.strip() for one in value.split(separator) if one.strip()])
+            case None:
+                found.append(None)
+            case _:
+                found += [[one] if (one := texts([value], name, faulty)[0]) else []]
+    return found
+
+
+def renamed(row: int, label: str | None, names: Mapping[str, str], faulty: Faulty) -> str | None:
+    """What a label is called here."""
+    if label is None or label in names:
+        return label and names[label]
+    faulty.add(row, f"label {label!r} is not in `rename`")
+    return None
+
+
+def renamed_all(
+    labels: Sequence[list[str] | None], names: Mapping[str, str], faulty: Faulty
+) -> Sequence[Sequence[str | None] | None]:
+    """The same of lists of labels."""
+    if not names:
+        return labels
+    return [one and [renamed(n, label, names, faulty) for label in one] for n, one in enumerate(labels)]
+
+
+def sided(row: int, value: str | None, sides: Mapping[str, Side], faulty: Faulty) -> str | None:
+    """Which side a value of `split` means; a row without one goes where stage `split` puts it."""
+    if value is None or value in sides:
+        return value and sides[value]
+    faulty.add(row, f"split {value!r} is not in `sides`")
+    return None
+
+
+def spans(row: int, given: Any, text: str | None, faulty: Faulty) -> Spans | None:
+    """The spans that a value gives: `[[start, end, "label"], ...]`, as such or as JSON."""
+    if given is None or given == "":
+        return None
+    try:
+        triples = TRIPLES.validate_json(given) if isinstance(given, str) else TRIPLES.validate_json(json.dumps(given))
+    except ValidationError:
+        faulty.add(row, 'spans that are not of the form [[start, end, "label"], ...]')
+        return None
+    found = tuple(Span(*triple) for triple in triples)
+    if text is not None and (told := wrong(found, text)):
+        faulty.add(row, told)
+    return found
+
+
+def reach(records: Sequence[Mapping[str, Any]], path: str) -> list[Any]:
+    """The values at `a.b.0` in nested records, None where there is nothing; a key that is called `a.b.0` goes first."""
+    steps = path.split(".")
+    if len(steps) == 1:
+        return [record.get(path) for record in records]
+    return [record[path] if path in record else inner(record, steps) for record in records]
+
+
+def inner(value: Any, steps: Sequence[str]) -> Any:
+    """What lies at the end of a path of keys and positions."""
+    for step in steps:
+        if isinstance(value, Mapping):
+            value = value.get(step)
+        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return None
+    return value

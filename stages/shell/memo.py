@@ -1,0 +1,72 @@
+"""What a stage has made before, by all that counts for it: it makes again only what is new.
+
+Kept beside DVC's own cache, whole or not at all, verified before it is used; what was not used for longest goes first.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tomllib
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from stages.core.files import writing
+from stages.core.hashing import sha256
+from stages.shell.closure import ROOT, closure
+
+MOST = 20 * 2**30  # bytes of all together
+SUMS = "sha256.json"
+
+
+def key(code: Sequence[str], extra: str, *parts: str) -> str:
+    """The digest of code (with all that it imports of ours), of the packages of an extra, and of what else counts."""
+    digest = hashlib.sha256()
+    pins = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for part in (*parts, json.dumps([pins["requires-python"], pins["optional-dependencies"][extra]])):
+        digest.update(f"{len(part)} {part}".encode())
+    for path in closure(*code):
+        digest.update(f"{path.relative_to(ROOT)} {sha256(path)}".encode())
+    return digest.hexdigest()[:32]
+
+
+def recalled(cache: Path, name: str) -> Path | None:
+    """The folder that was remembered under this key, if it is as it was."""
+    folder = cache / "memo" / name
+    try:
+        sums = json.loads((folder / SUMS).read_text(encoding="utf-8"))
+        if all(sha256(folder / file) == expected for file, expected in sums.items()):
+            os.utime(folder)
+            return folder
+    except (OSError, ValueError):
+        pass
+    shutil.rmtree(folder, ignore_errors=True)
+    return None
+
+
+@contextmanager
+def remembering(cache: Path, name: str) -> Generator[Path]:
+    """A folder to fill with files, which is kept under a key, without what is too much beside it."""
+    folder = cache / "memo" / name
+    with writing(folder) as beside:
+        beside.mkdir()
+        yield beside
+        sums = {path.name: sha256(path) for path in sorted(beside.iterdir())}
+        (beside / SUMS).write_text(json.dumps(sums), encoding="utf-8")
+    for old in surplus(cache / "memo", folder):
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def surplus(memo: Path, newest: Path) -> Iterator[Path]:
+    """What there is no room for, oldest use first."""
+    folders = [one for one in memo.iterdir() if one.is_dir() and not one.name.startswith(".") and one != newest]
+    left = MOST - size(newest)
+    for folder in sorted(folders, key=lambda one: one.stat().st_mtime, reverse=True):
+        left -= size(folder)
+        if left < 0:
+            yield folder
+
+
+def size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir())
