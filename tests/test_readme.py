@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from stages.shell.params import check, frozen, read
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ABOVE = {  # what has no docstring of its own
@@ -48,14 +50,12 @@ def test_the_tree_has_a_caption_for_every_file() -> None:
 
 
 def test_the_csv_example_is_right() -> None:
-    from stages.sources.csv import Params
-
     example = re.search(r"```yaml\n(    - name: tickets.*?)```", README, re.DOTALL)
     assert example
     (entry,) = YAML(typ="safe").load(example[1].replace("…", "a" * 64))
-    columns = entry["columns"] | {"attributes": tuple(entry["columns"]["attributes"])}
-    params = Params.model_validate({k: v for k, v in entry.items() if k not in ("name", "kind")} | {"columns": columns})
-    assert params.columns.text == "body"
+    params = read(ROOT / "params.yaml")
+    checked = check(params | {"ingest": params["ingest"] | {"sources": frozen([entry])}})
+    assert checked.faults == [] and checked.values["ingest"].sources[0].params.fields.text == "body"
 
 
 def test_the_cleaning_step_of_the_readme_works() -> None:
