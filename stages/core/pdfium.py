@@ -45,15 +45,17 @@ def pages(process: Reader, content: bytes) -> Iterator[Told]:
     Each is one of {title}, {page, text, blank}, {page, reason} and {reason}.
     """
     assert process.stdin and process.stdout, "both are pipes"  # noqa: S101
-    process.stdin.write(b"%d\n" % len(content) + content)
-    process.stdin.flush()
+    try:
+        write(process.stdin.fileno(), b"%d\n" % len(content) + content)
+    except BrokenPipeError:  # no damage to the file, as an OSError elsewhere is
+        raise RuntimeError(f"the reader of PDF files ended: exit status {process.wait()}") from None
     for line in process.stdout:
         if line.startswith(b"="):
             yield from ended(int(line[1:]))
             return
         try:
             yield json.loads(line)
-        except ValueError:  # cut where the process ended
+        except ValueError:  # cut where the fork ended
             continue
     raise RuntimeError(f"the reader of PDF files ended: exit status {process.wait()}")
 
@@ -81,21 +83,23 @@ def serve(stdin: IO[bytes], memory: int, seconds: int) -> None:
             bound(memory + 2 * len(content), seconds)
             tell(library, content)
         _, status = os.waitpid(child, 0)
-        write(b"\n=%d\n" % os.waitstatus_to_exitcode(status))
+        write(1, b"\n=%d\n" % os.waitstatus_to_exitcode(status))
 
 
 def tell(library: Any, content: bytes) -> NoReturn:
     try:
         for one in told(library, content):
-            write(json.dumps(one).encode() + b"\n")
+            write(1, json.dumps(one).encode() + b"\n")
     except MemoryError:
         os.abort()
     os._exit(0)
 
 
-def write(line: bytes) -> None:
-    while line:
-        line = line[os.write(1, line) :]
+def write(pipe: int, content: bytes) -> None:
+    """All of it, past Python's buffers: a fork, and whoever closes a pipe that is broken, would write theirs again."""
+    left = memoryview(content)
+    while left:
+        left = left[os.write(pipe, left) :]
 
 
 def bound(memory: int, seconds: int) -> None:
