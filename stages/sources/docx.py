@@ -61,7 +61,7 @@ def sections(stream: IO[bytes]) -> Iterator[Passage]:
         walker = Body(headings(archive, join(dirname(name), "styles.xml")))
         markup.walk(markup.member(archive, name), walker)
         title = next(markup.texts(markup.elements(archive, "docProps/core.xml"), "title"), None)
-    return documents.sections(walker.around[0], {"title": title})
+    yield from documents.sections(walker.around[0], {"title": title})
 
 
 def main(archive: ZipFile) -> str:

@@ -23,6 +23,7 @@ BLOCKS = HEADINGS | CLOSE | {
     *("address", "article", "aside", "blockquote", "body", "caption", "div", "dl", "figcaption", "figure", "footer"),
     *("header", "hr", "main", "nav", "ol", "p", "pre", "section", "table", "ul"),
 }  # fmt: skip
+BREAKS = {"br": "\n", "td": "\t", "th": "\t"}
 # How a word is read aloud (rt) would stand in the middle of it.
 UNREAD = {"head", "rp", "rt", "script", "style", "template"}
 
@@ -101,11 +102,12 @@ def encrypted(archive: ZipFile) -> set[str]:
 
 
 class Chapter:
-    """Text from XHTML: a block of lines for each paragraph, tabs between the cells of a table."""
+    """Text from XHTML: a block for each paragraph, item and row, tabs between the cells of a table."""
 
     def __init__(self) -> None:
         self.blocks: list[Block] = []
         self.heading: str | None = None
+        self.around: list[str] = [""]  # the elements around that are blocks
         self.line: list[str] = []
         self.unread = self.verbatim = 0  # how many elements around say so
 
@@ -113,28 +115,30 @@ class Chapter:
         if self.unread or name in UNREAD:
             self.unread += 1
         elif name in BLOCKS:
-            self.ended("")
+            self.add()
+            self.around.append(name)
             self.verbatim += name == "pre"
-        elif name in {"br", "td", "th"}:
-            self.line.append("\n" if name == "br" else "\t")
+        elif name in BREAKS:
+            self.line.append(BREAKS[name])
 
     def end(self, name: str) -> None:
         if self.unread:
             self.unread -= 1
         elif name in BLOCKS:
-            self.ended(name)
+            self.add()
+            self.around.pop()
             self.verbatim -= name == "pre"
 
     def text(self, text: str) -> None:
         if not self.unread:
             self.line.append(text if self.verbatim else re.sub(r"[ \t\r\n\f]+", " ", text))
 
-    def ended(self, name: str) -> None:
-        """The end of the block that was begun."""
+    def add(self) -> None:
+        """Ends a block where another one begins, or its element ends."""
         text = "".join(self.line)
+        self.line = []
         text = text.strip("\r\n") if self.verbatim else re.sub(r" *([\n\t]) *", r"\1", re.sub(" +", " ", text)).strip()
         if text.strip():
-            self.blocks.append(Block(text, name in CLOSE))
-            if name in HEADINGS and self.heading is None:
+            self.blocks.append(Block(text, close=self.around[-1] in CLOSE))
+            if self.heading is None and self.around[-1] in HEADINGS:
                 self.heading = " ".join(text.split())
-        self.line = []
