@@ -266,8 +266,7 @@ class Late(io.RawIOBase):
         if self.content is None:
             info = self.archive.getinfo(self.name)
             most = max(SMALL, RATIO * info.compress_size)
-            with archives.member(self.archive, info, most) as content:
-                self.content = plain(io.BytesIO(content.read()))
+            self.content = plain(io.BytesIO(archives.content(self.archive, info, most)))
         data = self.content.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
