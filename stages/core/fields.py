@@ -81,7 +81,7 @@ def mapped(
     columns, numbers, unwanted = wanted(columns, numbers, p.where)
     faulty = Faulty()
     found: dict[str, Sequence[Any]] = single(columns, p.fields, faulty) | {
-        name: [value] * len(numbers) for name, value in constants.items() if name in CONSTANT
+        name: [value or None] * len(numbers) for name, value in constants.items() if name in CONSTANT
     }
     if p.fields.labels is not None:
         parted = several(columns[p.fields.labels], p.separator, "labels", faulty)
@@ -110,9 +110,8 @@ def wanted(
     """The rows that have one of the wanted values in each of these columns, and how many have not."""
     if not where:
         return columns, numbers, 0
-    keep = [
-        n for n in range(len(numbers)) if all(as_text(columns[name][n]) in values for name, values in where.items())
-    ]
+    among = {name: texts(columns[name], name, Faulty()) for name in where}
+    keep = [n for n in range(len(numbers)) if all(among[name][n] in values for name, values in where.items())]
     chosen = {name: [values[n] for n in keep] for name, values in columns.items()}
     return chosen, [numbers[n] for n in keep], len(numbers) - len(keep)
 
@@ -133,17 +132,27 @@ def single(columns: Columns, fields: Fields, faulty: Faulty) -> dict[str, Sequen
 
 
 def as_text(value: Any) -> str | None:
-    """A value as JSON would write it, text without its quotes."""
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, default=str)
+    """A value as JSON would write it, text without its quotes; what JSON does not know, as Python does."""
+    match value:
+        case None | str():
+            return value
+        case bytes():
+            return value.decode("utf-8", "surrogateescape")
+        case bool() | int() | float() | list() | dict():
+            return json.dumps(value, ensure_ascii=False, default=str)
+        case _:
+            return str(value)
 
 
 def texts(values: Sequence[Any], name: str, faulty: Faulty, *, nested: bool = False) -> list[str | None]:
     """Values as texts; what is nested is JSON where that is wanted."""
     found: list[str | None] = []
     for n, value in enumerate(values):
-        text = value if type(value) is str else as_text(value)
+        try:
+            text = value if type(value) is str else as_text(value)
+        except RecursionError:
+            faulty.add(n, f"{name!r} is nested too deep")
+            text = None
         if text is not None:
             if isinstance(value, dict | list) and not nested:
                 faulty.add(n, f"{name!r} is no text but nested")
@@ -165,21 +174,23 @@ def broken(text: str) -> bool:
 
 
 def several(values: Sequence[Any], separator: str | None, name: str, faulty: Faulty) -> list[list[str] | None]:
-    """Values that are lists of texts, or texts to be parted."""
+    """Values that are lists of texts, or texts to be parted; each of them once."""
     found: list[list[str] | None] = []
     for n, value in enumerate(values):
         match value:
-            case list():
-                parted = texts(value, name, inner := Faulty())
-                if inner.reasons or None in parted:
-                    faulty.add(n, f"{name} that are no texts")
-                found.append([one for one in parted if one is not None])
-            case str() if separator is not None:
-                found.append([one.strip() for one in value.split(separator) if one.strip()])
             case None:
                 found.append(None)
+                continue
+            case list():
+                given = value
+            case str() if separator is not None:
+                given = [one.strip() for one in value.split(separator)]
             case _:
-                found += [[one] if (one := texts([value], name, faulty)[0]) else []]
+                given = [value]
+        parted = texts(given, name, inner := Faulty())
+        if inner.reasons or None in parted:
+            faulty.add(n, f"{name} that are no texts")
+        found.append(list(dict.fromkeys(one for one in parted if one)))
     return found
 
 
@@ -197,7 +208,9 @@ def renamed_all(
     """The same of lists of labels."""
     if not names:
         return labels
-    return [one and [renamed(n, label, names, faulty) for label in one] for n, one in enumerate(labels)]
+    return [
+        one and list(dict.fromkeys(renamed(n, label, names, faulty) for label in one)) for n, one in enumerate(labels)
+    ]
 
 
 def sided(row: int, value: str | None, sides: Mapping[str, Side], faulty: Faulty) -> str | None:
@@ -213,10 +226,12 @@ def spans(row: int, given: Any, text: str | None, faulty: Faulty) -> Spans | Non
     if given is None or given == "":
         return None
     try:
-        triples = TRIPLES.validate_json(given) if isinstance(given, str) else TRIPLES.validate_json(json.dumps(given))
-    except ValidationError:
+        triples = TRIPLES.validate_json(as_text(given) or "")
+    except (ValidationError, RecursionError):
         faulty.add(row, 'spans that are not of the form [[start, end, "label"], ...]')
         return None
+    if any("\0" in label for _, _, label in triples):
+        faulty.add(row, "a NUL character in the label of a span")
     found = tuple(Span(*triple) for triple in triples)
     if text is not None and (told := wrong(found, text)):
         faulty.add(row, told)

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, with the same bytes for the same values."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -22,6 +23,15 @@ def writing(path: Path) -> Generator[Path]:
             shutil.rmtree(beside)
         else:
             beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def alone(path: Path) -> Generator[None]:
+    """One process at a time makes `path`, the others wait. The file of the lock stays: without it, two could be in."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f".{path.name}.lock").open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def write_json(path: Path, value: Any) -> None:

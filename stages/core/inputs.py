@@ -5,43 +5,46 @@ name and never laid out by it.
 """
 
 import hashlib
-import io
-import json
-import lzma
 import os
-import tarfile
-import zlib
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from fnmatch import fnmatchcase
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, NamedTuple
-from zipfile import BadZipFile, is_zipfile
-
-import pyarrow as pa
+from typing import NamedTuple, cast
+from zipfile import ZipFile, ZipInfo
 
 from stages.core import archives, web
 from stages.core.faults import Fault
 from stages.core.fetch import verified
-from stages.core.files import writing
 from stages.core.hashing import sha256
 from stages.core.params import Section, Sha256
+from stages.core.streams import (
+    BLOCK,
+    DAMAGED,
+    HEAD,
+    Nothing,
+    Pieces,
+    Stream,
+    Stretch,
+    bound,
+    kind_of,
+    of_the_machine,
+    plain,
+)
+from stages.core.tars import REST, distinct, indexed, unpacked
 
 PART = 2**26  # bytes of a plain file, or of members, that are read as one
 MEMBERS = 500  # members that are read as one
-BLOCK = 2**20
-# Text seldom packs better than 1:20; a bomb does 1:1,000 and more.
-RATIO, SMALL = 200, 2**30
-INDEX = "index.json"
-PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ\x00": "xz"}
-DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, pa.ArrowException, BadZipFile, tarfile.TarError)
+ZIP = (b"PK\3\4", b"PK\5\6")
 
 
 class File(Section):
     """A file, a folder or an archive from outside.
 
     `at` is a path in the project or an address; `members` is a pattern of names where it is a folder or an archive,
-    else null; `constants` are fields that all its rows share.
+    else null: `*` stands for any characters, `/` too (`*.csv` are those in folders as well); `constants` are fields
+    that all its rows share.
     """
 
     at: str
@@ -50,7 +53,7 @@ class File(Section):
     constants: dict[str, str]
 
     def fetch(self, cache: Path) -> Path:
-        """The file, or the folder of its members, with the pinned bytes."""
+        """The file or folder with the pinned bytes; of a tar archive, the index of its members."""
         if self.at.startswith(web.SCHEMES):
             path = web.fetched(self.at, self.sha256, cache)
         elif (path := Path(self.at)).is_dir():
@@ -59,13 +62,13 @@ class File(Section):
             path = verified(path, self.sha256, self.at)
         else:
             raise Fault(f"{self.at}: no such file; correct `at` in params.yaml (it starts at the project's folder)")
-        if self.members is not None and path.is_file() and not is_zipfile(path):
+        if self.members is not None and path.is_file() and not is_zip(path):
             return unpacked(path, self.at, cache / "unpacked" / self.sha256)
         return path
 
 
 class Member(NamedTuple):
-    """One of the files in a file: its name to show, and its size, packed or not."""
+    """One of the files in a file: its name, which no other has, and its size, packed or not."""
 
     name: str
     size: int
@@ -93,10 +96,10 @@ def verified_folder(path: Path, expected: str) -> Path:
 
 
 def folder_sha256(path: Path) -> str:
-    """The digest of what `find . -type f | LC_ALL=C sort | xargs -d '\\n' sha256sum` prints in a folder."""
+    """The digest of what `find . -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum -z` prints in a folder."""
     digest = hashlib.sha256()
     for name in sorted(plain_files(path), key=os.fsencode):
-        digest.update(f"{sha256(path / name)}  ./".encode() + os.fsencode(name) + b"\n")
+        digest.update(f"{sha256(path / name)}  ./".encode() + os.fsencode(name) + b"\0")
     return digest.hexdigest()
 
 
@@ -108,59 +111,44 @@ def plain_files(path: Path) -> Iterator[str]:
                 yield one.relative_to(path).as_posix()
 
 
-def unpacked(path: Path, at: str, folder: Path) -> Path:
-    """The plain members of a tar archive, by number; `index.json` has their names."""
-    if not folder.exists():
-        with writing(folder) as beside:
-            beside.mkdir()
-            try:
-                names = list(laid_out(path, beside))
-            except DAMAGED as error:
-                raise Fault(
-                    f"{at}: `members` is given, but it is no archive: {error}; pin another, or set null"
-                ) from error
-            (beside / INDEX).write_text(json.dumps(names), encoding="utf-8")
-    return folder
-
-
-def laid_out(path: Path, folder: Path) -> Iterator[str]:
-    """Writes the members of a tar archive as 0, 1, ...; links and devices are none."""
-    most = max(SMALL, RATIO * path.stat().st_size)
-    with tarfile.open(path, "r|*") as archive:
-        for number, info in enumerate(one for one in archive if one.isfile()):
-            most -= info.size
-            if most < 0:
-                raise tarfile.TarError(f"its members are more than {RATIO} times as large as it is")
-            source = archive.extractfile(info)
-            with (folder / f"{number}").open("wb") as target:
-                while source and (block := source.read(BLOCK)):
-                    target.write(block)
-            yield info.name
+def is_zip(path: Path) -> bool:
+    """By its beginning: what ends like a zip may be a tar archive with a zip in it."""
+    with path.open("rb") as file:
+        return file.read(4) in ZIP
 
 
 def members(path: Path, pattern: str, at: str) -> list[Member]:
-    """The files in a folder or an archive whose names the pattern fits, by name."""
-    found = sorted(one for one in listed(path) if fnmatchcase(one.name, pattern))
+    """The files in a folder or an archive whose names the pattern fits, by name; and what is damaged of it."""
+    try:
+        there = listed(path)
+    except DAMAGED as error:
+        if of_the_machine(error):
+            raise
+        raise Fault(f"{at}: no whole archive: {error}; pin another") from None
+    found = sorted(one for one in there if one.name == REST or fnmatchcase(one.name, pattern))
     if not found:
-        there = ", ".join(one.name for one in listed(path)[:3]) or "nothing"
-        raise Fault(f"{at}: no member fits {pattern!r}; there is: {there}; correct `members` in params.yaml")
+        some = ", ".join(shown(one.name) for one in there[:3]) or "nothing"
+        raise Fault(f"{at}: no member fits {pattern!r}; there is: {some}; correct `members` in params.yaml")
     return found
 
 
 def listed(path: Path) -> list[Member]:
-    """All plain files in a folder, an unpacked archive or a zip."""
+    """All plain files in a folder, a zip or an unpacked archive."""
     if path.is_dir():
-        return [Member(name, place.stat().st_size) for name, place in places(path).items()]
-    with archives.opened(path) as archive:
-        return [Member(one.filename, one.compress_size) for one in archive.infolist() if not one.is_dir()]
+        return [Member(name, (path / name).stat().st_size) for name in plain_files(path)]
+    if is_zip(path):
+        with archives.opened(path) as archive:
+            return [Member(name, info.compress_size) for name, info in zipped(archive).items()]
+    index = indexed(path)
+    return [
+        Member(name, path.with_name(f"{n}").stat().st_size if isinstance(n, int) else 0) for name, n in index.items()
+    ]
 
 
-def places(folder: Path) -> dict[str, Path]:
-    """Name → file in a folder or an unpacked archive."""
-    index = folder.parent.name == "unpacked" and folder / INDEX
-    if index and index.exists():
-        return {name: folder / f"{n}" for n, name in enumerate(json.loads(index.read_text(encoding="utf-8")))}
-    return {name: folder / name for name in plain_files(folder)}
+def zipped(archive: ZipFile) -> dict[str, ZipInfo]:
+    """Name → file in a zip."""
+    infos = [one for one in archive.infolist() if not one.is_dir()]
+    return dict(zip(distinct(one.filename for one in infos), infos, strict=True))
 
 
 def parts(
@@ -200,8 +188,7 @@ def grouped(found: Sequence[Member]) -> Iterator[tuple[str, ...]]:
 def packed(path: Path) -> str | None:
     """How a file is compressed, by its first bytes."""
     with path.open("rb") as file:
-        head = file.read(6)
-    return next((kind for magic, kind in PACKED.items() if head.startswith(magic)), None)
+        return kind_of(file.read(HEAD))
 
 
 def stretches(path: Path, quotes: bytes | None) -> list[tuple[int, int, int]]:
@@ -233,82 +220,72 @@ def end_of_line(block: bytes, quotes: bytes | None, odd: bool) -> int | None:
     return None
 
 
-def opened(file: File, path: Path, part: Part) -> Iterator[tuple[str, IO[bytes]]]:
+def shown(name: str) -> str:
+    """A name as text: those of folders and tar archives are bytes, in whatever encoding."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def opened(file: File, path: Path, part: Part) -> Iterator[tuple[str, Stream]]:
     """Name and content of each file of a part, unpacked, one after the other; to be read before the next is asked for.
 
-    Damage shows while reading, as one of DAMAGED.
+    Damage shows while reading, as one of DAMAGED; `read1` gives all that comes before it, `read` may not.
     """
     if not part.members:
         with unzipped(path, part.start, part.end) as stream:
             yield file.at, stream
-    elif path.is_dir():
-        known = places(path)
+        return
+    with container(path) as content:
         for name in part.members:
-            with unzipped(known[name]) as stream:
-                yield f"{file.at}/{name}", stream
-    else:
-        with archives.opened(path) as archive:
-            for name in part.members:
-                yield f"{file.at}/{name}", io.BufferedReader(Late(archive, name), BLOCK)
-
-
-class Late(io.RawIOBase):
-    """A member of a zip that is opened when it is read, so that damage is told of it and not of the archive."""
-
-    def __init__(self, archive: "archives.ZipFile", name: str) -> None:
-        self.archive, self.name = archive, name
-        self.content: IO[bytes] | None = None
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "memoryview[int]") -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
-        if self.content is None:
-            info = self.archive.getinfo(self.name)
-            most = max(SMALL, RATIO * info.compress_size)
-            self.content = plain(io.BytesIO(archives.content(self.archive, info, most)))
-        data = self.content.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
+            with content(name) as stream:
+                yield f"{file.at}/{shown(name)}", stream
 
 
 @contextmanager
-def unzipped(path: Path, start: int = 0, end: int | None = None) -> Generator[IO[bytes]]:
+def container(path: Path) -> Generator[Callable[[str], AbstractContextManager[Stream]]]:
+    """What opens a file in a folder or an archive by its name."""
+    if path.is_dir():
+        yield lambda name: unzipped(path / name)
+    elif is_zip(path):
+        with archives.opened(path) as archive:
+            infos = zipped(archive)
+            yield lambda name: BufferedReader(Late(archive, infos[name]))
+    else:
+        index = indexed(path)
+        yield lambda name: laid_out(path, index[name])
+
+
+def laid_out(index: Path, file: int | str) -> AbstractContextManager[Stream]:
+    """A file of an unpacked archive, or why there is none."""
+    return unzipped(index.with_name(f"{file}")) if isinstance(file, int) else BufferedReader(Nothing(file))
+
+
+@contextmanager
+def unzipped(path: Path, start: int = 0, end: int | None = None) -> Generator[Stream]:
     """A file, or a stretch of it, without its compression."""
     with path.open("rb") as file:
         if end is not None:
             file.seek(start)
-            yield io.BytesIO(file.read(end - start))
+            yield BufferedReader(Stretch(file, end - start), BLOCK)
         else:
-            yield plain(file)
+            yield plain(file, path.stat().st_size)
 
 
-def plain(file: IO[bytes]) -> IO[bytes]:
-    """What a stream holds, unpacked where its first bytes say that it is packed, within bounds."""
-    head = file.read(6)
-    file.seek(0)
-    kind = next((kind for magic, kind in PACKED.items() if head.startswith(magic)), None)
-    if kind is None:
-        return file
-    size = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    stream: IO[bytes] = lzma.open(file) if kind == "xz" else pa.CompressedInputStream(pa.PythonFile(file), kind)  # noqa: SIM115
-    return io.BufferedReader(Bounded(stream, max(SMALL, RATIO * size)), BLOCK)
+class Late(Pieces):
+    """A member of a zip that is opened when it is read, so that damage is told of it and not of the archive."""
 
+    def __init__(self, archive: ZipFile, info: ZipInfo) -> None:
+        self.archive, self.info = archive, info
+        self.stack = ExitStack()
+        self.content: Stream | None = None
 
-class Bounded(io.RawIOBase):
-    """A stream that breaks off where it gives more than there can be."""
+    def piece(self, most: int) -> bytes:
+        with archives.reading():
+            if self.content is None:
+                member = archives.member(self.archive, self.info, bound(self.info.compress_size))
+                file = cast(Stream, self.stack.enter_context(member))
+                self.content = plain(file, self.info.file_size)
+            return self.content.read1(most)
 
-    def __init__(self, stream: IO[bytes], most: int) -> None:
-        self.stream, self.left = stream, most
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "memoryview[int]") -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
-        data = self.stream.read(len(buffer))
-        self.left -= len(data)
-        if self.left < 0:
-            raise OSError(f"more than {RATIO} times as large as it is packed: a bomb, no text")
-        buffer[: len(data)] = data
-        return len(data)
+    def close(self) -> None:
+        self.stack.close()
+        super().close()

@@ -1,20 +1,23 @@
 """Files from the web: by way of a mirror where one is named, resumed where they broke off, kept by their sha256."""
 
-import fcntl
 import http.client
 import os
-import shutil
+import socket
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO, Any, NoReturn, cast
 
 from tqdm import tqdm
 
 from stages.core.faults import Fault
 from stages.core.fetch import verified
+from stages.core.files import alone
+from stages.core.hashing import sha256
 
 SCHEMES = ("https://", "http://")
 MIRRORS = Path("mirrors.txt")  # Git ignores it
@@ -22,7 +25,7 @@ MIRRORS = Path("mirrors.txt")  # Git ignores it
 LARGEST, LEFT = 50 * 2**30, 2**27
 PIECE = 2**20
 TRIES, PAUSE = 4, 1.0  # seconds before the second try, twice as many before each further one
-PATIENCE, SLOWEST = 60, 1024  # after so many seconds a server must have sent so many bytes a second
+PATIENCE, SLOWEST = 60, 1024  # in each so many seconds a server must send so many bytes a second
 # Worth another try: the server is busy, or restarts.
 PASSING = {408, 425, 429, 500, 502, 503, 504}
 BROKEN = (OSError, http.client.HTTPException)
@@ -31,14 +34,21 @@ BROKEN = (OSError, http.client.HTTPException)
 def mirrors(environment: Mapping[str, str] = os.environ, file: Path = MIRRORS) -> dict[str, str]:
     """Address prefix → folder or address that stands in for it, as companies have them: from lines `PREFIX TARGET` of
     `mirrors.txt` and of REPROLM_MIRRORS, which wins. They can't change a byte: what comes has a pinned sha256."""
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    lines = file.read_text(encoding="utf-8", errors="surrogateescape").splitlines() if file.is_file() else []
     found: dict[str, str] = {}
     for line in [*lines, *environment.get("REPROLM_MIRRORS", "").splitlines()]:
-        prefix, _, target = line.strip().partition(" ")
-        if prefix and not prefix.startswith("#"):
-            if not target:
-                raise Fault(f"mirrors: {line.strip()!r}: an address prefix and what stands in for it are wanted")
-            found[prefix] = target.strip()
+        match line.split(maxsplit=1):
+            case [prefix, *_] if prefix.startswith("#"):
+                pass
+            case [prefix, target]:
+                found[prefix] = target.strip()
+            case [_]:
+                raise Fault(
+                    f"mirrors: {line.strip()!r}: an address prefix and, after a space, what stands in for it are "
+                    "wanted; mend mirrors.txt or REPROLM_MIRRORS"
+                )
+            case _:
+                pass
     return found
 
 
@@ -55,8 +65,48 @@ def checked(address: str) -> str:
     return address
 
 
-class Web(urllib.request.HTTPRedirectHandler):
+class Answer(http.client.HTTPResponse):
+    """Cut off where a server drips its head or its body: the patience of a socket begins anew with every byte."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.wire, self.came, self.slow = sock, 0, False
+        self.ended = threading.Event()
+
+    def begin(self) -> None:
+        threading.Thread(target=self.watch, daemon=True).start()
+        super().begin()
+
+    def watch(self) -> None:
+        while not self.ended.wait(PATIENCE):
+            if self.came < PATIENCE * SLOWEST:
+                self.slow = True
+                with suppress(OSError):  # it has just ended
+                    self.wire.shutdown(socket.SHUT_RDWR)
+                return
+            self.came = 0
+
+    def close(self) -> None:
+        self.ended.set()
+        super().close()
+
+
+class Plain(http.client.HTTPConnection):
+    response_class = Answer
+
+
+class Secure(http.client.HTTPSConnection):
+    response_class = Answer
+
+
+class Web(urllib.request.HTTPSHandler, urllib.request.HTTPHandler, urllib.request.HTTPRedirectHandler):
     """Goes where a server sends it, in the web alone: urllib would follow to ftp."""
+
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(Plain, req)
+
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(Secure, req)
 
     def redirect_request(
         self,
@@ -67,6 +117,7 @@ class Web(urllib.request.HTTPRedirectHandler):
         headers: http.client.HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
+        fp.close()  # urllib would read all that comes with a redirection, however long it is
         return super().redirect_request(req, fp, code, msg, headers, checked(newurl))
 
 
@@ -79,20 +130,9 @@ def fetched(address: str, expected: str, cache: Path) -> Path:
     place = mirrored(address, mirrors())
     if not place.startswith(SCHEMES):
         return verified(there(Path(place), address), expected, address)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    beside = kept.with_name(f".{expected}.part")
-    with beside.open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # another process may be fetching it
-        if not kept.exists():
-            download(place, file)
-            try:
-                verified(beside, expected, address)
-            except Fault:
-                beside.unlink()
-                raise
-            os.replace(beside, kept)
-        else:
-            beside.unlink(missing_ok=True)
+    with alone(kept):
+        if not kept.exists():  # another process may have fetched it meanwhile
+            fetch(place, address, expected, kept)
     return kept
 
 
@@ -103,22 +143,51 @@ def there(path: Path, address: str) -> Path:
     return path
 
 
-def download(address: str, file: IO[bytes]) -> None:
-    """Appends what is missing of an address to a file, in as many tries as are fair to a server."""
+def fetch(place: str, address: str, expected: str, kept: Path) -> None:
+    """Brings a file whole, and under its name only if it has the pinned bytes."""
+    beside = kept.with_name(f".{expected}.part")
+    with beside.open("ab") as file:
+        pieced = download(place, file)
+        if pieced and sha256(beside) != expected:  # the beginning may be of another version
+            empty(file)
+            download(place, file)
+    try:
+        verified(beside, expected, address)
+    except Fault:
+        beside.unlink()
+        raise
+    os.replace(beside, kept)
+
+
+def empty(file: IO[bytes]) -> None:
+    file.seek(0)
+    file.truncate()
+
+
+def download(address: str, file: IO[bytes]) -> bool:
+    """Appends what is missing of an address to a file, in as many tries as are fair to a server. Gives whether it came
+    in more than one piece."""
+    pieced = False
     for attempt in range(1, TRIES + 1):
+        pieced |= file.tell() > 0
         try:
             append(address, file)
         except urllib.error.HTTPError as error:
+            error.close()
             if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-                return  # all of it is here
+                break  # all of it is here
             if error.code not in PASSING or attempt == TRIES:
-                gone(address, f"the server answers {error.code} {error.reason}")
-        except (*BROKEN, ValueError) as error:
-            if attempt == TRIES or isinstance(error, ValueError):
+                gone(address, f"the server answers {error.code} {' '.join(str(error.reason).split())}")
+        except (ValueError, http.client.InvalidURL) as error:
+            gone(address, f"{error}")
+        except BROKEN as error:
+            if attempt == TRIES:
                 gone(address, f"{type(error).__name__}: {error}")
         else:
-            return
+            break
         time.sleep(PAUSE * 2 ** (attempt - 1))
+    file.flush()
+    return pieced
 
 
 def gone(address: str, why: str) -> NoReturn:
@@ -131,27 +200,25 @@ def append(address: str, file: IO[bytes]) -> None:
     request = urllib.request.Request(checked(address))  # noqa: S310
     if begun:
         request.add_header("Range", f"bytes={begun}-")
-    with urllib.request.build_opener(Web).open(request, timeout=PATIENCE) as answer:
+    with cast(Answer, urllib.request.build_opener(Web).open(request, timeout=PATIENCE)) as answer:
         if begun and answer.status != http.HTTPStatus.PARTIAL_CONTENT:
-            file.seek(0)
-            file.truncate()
-        expected = int(answer.headers.get("Content-Length") or 0)
-        copy(pieces(answer, address, expected), file)
+            empty(file)
+        copy(pieces(answer, address), file)
 
 
-def pieces(answer: IO[bytes], address: str, expected: int) -> Iterator[bytes]:
-    """What a server sends, as it comes; told at a terminal. A server that drips, or stops early, is an error."""
-    began, came = time.monotonic(), 0
+def pieces(answer: Answer, address: str) -> Iterator[bytes]:
+    """What a server sends, as it comes; told at a terminal. One that drips, or stops early, is an error."""
+    came, expected = 0, answer.length
     name = address.rstrip("/").rpartition("/")[2]
-    with tqdm(total=expected or None, unit="B", unit_scale=True, desc=f"  {name}", leave=False, disable=None) as bar:
-        while piece := answer.read1(PIECE) if isinstance(answer, http.client.HTTPResponse) else answer.read(PIECE):
+    with tqdm(total=expected, unit="B", unit_scale=True, desc=f"  {name}", leave=False, disable=None) as bar:
+        while piece := answer.read1(PIECE):
             came += len(piece)
+            answer.came += len(piece)
             bar.update(len(piece))
             yield piece
-            seconds = time.monotonic() - began
-            if seconds > PATIENCE and came < seconds * SLOWEST:
-                raise OSError(f"only {came:,} bytes came in {seconds:.0f} seconds")
-    if came < expected:
+    if answer.slow:
+        raise TimeoutError(f"less than {SLOWEST:,} bytes a second came")
+    if expected is not None and came < expected:
         raise OSError(f"{came:,} of {expected:,} bytes came")
 
 
@@ -160,7 +227,8 @@ def copy(source: Iterator[bytes], file: IO[bytes]) -> None:
     for piece in source:
         file.write(piece)
         if file.tell() > LARGEST:
+            empty(file)
             raise ValueError(f"more than {LARGEST:,} bytes")
-        if shutil.disk_usage(Path(os.readlink(f"/proc/self/fd/{file.fileno()}")).parent).free < LEFT:
-            raise ValueError("the disk would be full; make room")
-    file.flush()
+        disk = os.fstatvfs(file.fileno())
+        if disk.f_bavail * disk.f_frsize < LEFT:
+            raise ValueError(f"less than {LEFT:,} bytes are left on the disk; make room")

@@ -1,7 +1,6 @@
 """JSON, a record a line: plain, compressed or in archives; nested fields by path."""
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,10 +10,8 @@ from pydantic import Field
 
 from stages.core import fields, inputs
 from stages.core.inputs import File, Part
-from stages.core.lines import lines
+from stages.core.lines import batches, lines
 from stages.core.records import Chunk, Reject, Unwanted
-
-BATCH = 5_000  # records that are mapped at once
 
 
 class Params(fields.Table):
@@ -36,8 +33,7 @@ def parts(p: Params, paths: Sequence[Path]) -> list[Part]:
 def read(p: Params, part: Part, paths: Sequence[Path]) -> Iterator[Chunk | Reject | Unwanted]:
     file, kinds = p.files[part.file], attributes(p)
     for place, stream in inputs.opened(file, paths[part.file], part):
-        found = lines(stream, place, part.line)
-        while batch := list(islice(found, BATCH)):
+        for batch in batches(lines(stream, place, part.line)):
             numbers, records, rejects = parsed(batch, place)
             yield from rejects
             columns = {name: fields.reach(records, name) for name in p.columns()}
