@@ -245,11 +245,16 @@ def opened(file: File, path: Path, part: Part) -> Iterator[tuple[str, IO[bytes]]
         known = places(path)
         for name in part.members:
             with unzipped(known[name]) as stream:
-                yield f"{file.at}/{name}", stream
+                yield f"{file.at}/{shown(name)}", stream
     else:
         with archives.opened(path) as archive:
             for name in part.members:
-                yield f"{file.at}/{name}", io.BufferedReader(Late(archive, name), BLOCK)
+                yield f"{file.at}/{shown(name)}", io.BufferedReader(Late(archive, name), BLOCK)
+
+
+def shown(name: str) -> str:
+    """A name as text: those of folders and tar archives are bytes, in whatever encoding."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 class Late(io.RawIOBase):
