@@ -110,9 +110,8 @@ def wanted(
     """The rows that have one of the wanted values in each of these columns, and how many have not."""
     if not where:
         return columns, numbers, 0
-    keep = [
-        n for n in range(len(numbers)) if all(as_text(columns[name][n]) in values for name, values in where.items())
-    ]
+    among = {name: texts(columns[name], name, Faulty()) for name in where}
+    keep = [n for n in range(len(numbers)) if all(among[name][n] in values for name, values in where.items())]
     chosen = {name: [values[n] for n in keep] for name, values in columns.items()}
     return chosen, [numbers[n] for n in keep], len(numbers) - len(keep)
 
@@ -143,7 +142,11 @@ def texts(values: Sequence[Any], name: str, faulty: Faulty, *, nested: bool = Fa
     """Values as texts; what is nested is JSON where that is wanted."""
     found: list[str | None] = []
     for n, value in enumerate(values):
-        text = value if type(value) is str else as_text(value)
+        try:
+            text = value if type(value) is str else as_text(value)
+        except RecursionError:
+            faulty.add(n, f"{name!r} is nested too deep")
+            text = None
         if text is not None:
             if isinstance(value, dict | list) and not nested:
                 faulty.add(n, f"{name!r} is no text but nested")
@@ -169,17 +172,19 @@ def several(values: Sequence[Any], separator: str | None, name: str, faulty: Fau
     found: list[list[str] | None] = []
     for n, value in enumerate(values):
         match value:
-            case list():
-                parted = texts(value, name, inner := Faulty())
-                if inner.reasons or None in parted:
-                    faulty.add(n, f"{name} that are no texts")
-                found.append([one for one in parted if one is not None])
-            case str() if separator is not None:
-                found.append([one.strip() for one in value.split(separator) if one.strip()])
             case None:
                 found.append(None)
+                continue
+            case list():
+                given = value
+            case str() if separator is not None:
+                given = [one.strip() for one in value.split(separator)]
             case _:
-                found += [[one] if (one := texts([value], name, faulty)[0]) else []]
+                given = [value]
+        parted = texts(given, name, inner := Faulty())
+        if inner.reasons or None in parted:
+            faulty.add(n, f"{name} that are no texts")
+        found.append([one for one in parted if one])
     return found
 
 
@@ -214,7 +219,7 @@ def spans(row: int, given: Any, text: str | None, faulty: Faulty) -> Spans | Non
         return None
     try:
         triples = TRIPLES.validate_json(given) if isinstance(given, str) else TRIPLES.validate_json(json.dumps(given))
-    except ValidationError:
+    except (ValidationError, RecursionError):
         faulty.add(row, 'spans that are not of the form [[start, end, "label"], ...]')
         return None
     found = tuple(Span(*triple) for triple in triples)
