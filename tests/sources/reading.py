@@ -70,9 +70,8 @@ def pinned(raw: Any) -> Any:
 
 def read(kind: ModuleType, raw: dict[str, Any], cache: Path) -> Found:
     """All parts of a source, one after the other."""
-    p = kind.Params.model_validate(frozen(pinned(raw)))
-    paths = tuple(one.fetch(cache) for one in kind.needs(p))
-    items = list(chain.from_iterable(kind.read(p, part, paths) for part in kind.parts(p, paths)))
+    p, paths, parts = divided(kind, raw, cache)
+    items = list(chain.from_iterable(kind.read(p, part, paths) for part in parts))
     rejects = [one for one in items if isinstance(one, Reject)]
     assert len({one.place for one in rejects}) == len(rejects)
     return Found(
@@ -80,6 +79,13 @@ def read(kind: ModuleType, raw: dict[str, Any], cache: Path) -> Found:
         {one.place: one.reason for one in rejects},
         sum(one.rows for one in items if isinstance(one, Unwanted)),
     )
+
+
+def divided(kind: ModuleType, raw: dict[str, Any], cache: Path) -> tuple[Any, tuple[Path, ...], list[Any]]:
+    """Typed parameters, what they need, and the parts."""
+    p = kind.Params.model_validate(frozen(pinned(raw)))
+    paths = tuple(one.fetch(cache) for one in kind.needs(p))
+    return p, paths, list(kind.parts(p, paths))
 
 
 def rows(item: Chunk | Row | Reject | Unwanted) -> Sequence[dict[str, Any]]:
