@@ -13,7 +13,8 @@ from pydantic import Field
 
 from stages.core import archives, documents, inputs, markup
 from stages.core.documents import Block, Passage
-from stages.core.inputs import DAMAGED, RATIO, SMALL, File, Part
+from stages.core.inputs import DAMAGED, File, Part
+from stages.core.streams import bound
 from stages.core.params import Section
 from stages.core.records import Reject, Row
 
@@ -91,7 +92,7 @@ def opened(archive: ZipFile) -> tuple[dict[str, str | None], list[str]]:
 def bounded(archive: ZipFile, names: Sequence[str], size: int) -> None:
     """Chapters may overlap in an archive, so that each is small and all of them are not."""
     whole = sum(archive.NameToInfo[name].file_size for name in names if name in archive.NameToInfo)
-    if whole > max(SMALL, RATIO * size):
+    if whole > bound(size):
         raise BadZipFile(f"{whole:,} bytes in {size:,}: a bomb, no text")
 
 
