@@ -22,9 +22,8 @@ BREAKS = "the reader breaks down on it (SIGABRT): damaged, or a bomb"
 def test_pages(tmp_path: Path, one: dict[str, Any]):
     path = tmp_path / "a.pdf"
     pages = [DOT if page == "a picture" else lines(*page) if page else b"" for page in one["pages"]]
-    path.write_bytes(
-        pdf(pages, *([b"/Info 4 0 R", [b"<</Title(%b)>>" % one["title"].encode()]] if "title" in one else []))
-    )
+    title = b"<</Title(%b)>>" % one.get("title", "").encode()
+    path.write_bytes(pdf(pages, b"/Info 4 0 R", [title]))
     assert told(source, path, unit=one["unit"]) == (one["rows"], one["rejects"])
 
 
