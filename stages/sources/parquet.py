@@ -8,8 +8,8 @@ from typing import IO, Annotated, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow import ipc
 import pyarrow.parquet as pq
+from pyarrow import ipc
 from pydantic import Field
 
 from stages.core import fields, inputs

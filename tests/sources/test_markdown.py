@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.core import inputs
 from stages.sources import markdown as source
 from tests.conftest import case
 from tests.documents import read, told
@@ -55,7 +54,9 @@ def test_marks_without_end(tmp_path: Path, mark: str):
     assert len(rows) + len(rejects) == 1
 
 
-PACKED = st.builds(operator.add, st.sampled_from([b"\x1f\x8b\x08", b"BZh9", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd"]), st.binary())
+PACKED = st.builds(
+    operator.add, st.sampled_from([b"\x1f\x8b\x08", b"BZh9", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd"]), st.binary()
+)
 
 
 @given(st.binary() | PACKED | st.text("#*_[]()<>!-`~|:+&\\ \n\t=ab1.\"'").map(str.encode))
