@@ -19,8 +19,9 @@ pytest.register_assert_rewrite("tests.kills")
 
 ROOT = Path(__file__).parent.parent
 CASES = ROOT / "tests/cases"
+WITNESS = ROOT / "tests/witness"
 # What a process needs of the machine; no secret, no Git identity, no setting of the user gets into a clone.
-PASSED = ("LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "http_proxy", "https_proxy", "no_proxy")
+PASSED = ("LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "http_proxy", "https_proxy", "no_proxy", "FAULTS_SEEN")
 OUTPUTS = ("data/", "models/", "reports/")
 FETCHED = ("wheels", "weights")
 
@@ -91,8 +92,9 @@ def environment(root: Path) -> dict[str, str]:
     """This interpreter first, an empty home, no Git settings, DVC's own files aside."""
     home = root.with_name(f"{root.name}.home")
     home.mkdir(exist_ok=True)
-    passed = (name for name in os.environ if name in PASSED or name.startswith(("PIP_", "COVERAGE_")))
+    passed = (name for name in os.environ if name in PASSED or name.startswith("PIP_"))
     kept = {name: os.environ[name] for name in passed}
+    kept |= {"PYTHONPATH": str(WITNESS)} if "FAULTS_SEEN" in kept else {}
     return kept | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "HOME": str(home),
