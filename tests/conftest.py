@@ -13,6 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from stages.shell.cache import cache_root
+from tests.shim import where_nobody_answers
 
 # Its assertions tell as much as those of a test.
 pytest.register_assert_rewrite("tests.kills")
@@ -208,9 +209,23 @@ def built(tmp_path_factory: pytest.TempPathFactory, cloned: Callable[[Path], Clo
 @pytest.fixture(scope="session")
 def light(tmp_path_factory: pytest.TempPathFactory, built: Clone) -> Iterator[Clone]:
     """A copy of `built` after a `dvc repro` with a tiny model from scratch. To be read only: `copy` it to change it."""
-    clone = built.copy(tmp_path_factory.mktemp("light") / "project")
+    clone = unheard(built.copy(tmp_path_factory.mktemp("light") / "project"))
     clone.change(case("light.yaml"))
-    clone.run("dvc", "repro", ENGINE="serial")
+    clone.run("dvc", "repro", ENGINE="process")
     clone.commit("light")
     yield clone
     shutil.rmtree(clone.root)
+
+
+@pytest.fixture(scope="session")
+def again(built: Clone, cloned: Callable[[Path], Clone], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
+    """What `built` is, once more from cold caches: another folder, hash seed and engine. To be read only."""
+    clone = unheard(cloned(tmp_path_factory.mktemp("elsewhere") / "a folder"))
+    clone.run("dvc", "repro", PYTHONHASHSEED="2", ENGINE="serial")
+    yield clone
+    shutil.rmtree(clone.root)
+
+
+def unheard(clone: Clone) -> Clone:
+    """The same project where nobody answers; tests/test_untrusted.py reads what was asked."""
+    return replace(clone, environment=where_nobody_answers(clone.environment, clone.root.parent))
