@@ -23,7 +23,7 @@ repro: setup
 	@python -m stages.commands summary
 
 test: setup lint
-	@$(call tested)
+	@$(call tested,-n 2 --dist loadfile --no-loadscope-reorder)
 
 test-all: setup lint
 	@$(call tested,-m "")
