@@ -57,11 +57,11 @@ def test_an_edit_while_a_stage_runs_is_told_and_undone(light: Clone, tmp_path: P
     forget(clone, ["baseline"])
     process = clone.start("dvc", "repro")
     with stopped(at_work(clone, process, "baseline")):
-        clone.change({"baseline": {"c": [5.0]}})
+        clone.change({"baseline": {"metric": "accuracy"}})
     told, _ = process.communicate()
     assert process.returncode == 255 and "Traceback" not in told, told
     assert "baseline: edited while this ran, so that nobody could say what the result was made from; " in told
-    assert "\n  params.yaml: baseline.c ([10.0, 100.0], now [5.0])\n`dvc repro` makes it again\n" in told
+    assert "\n  params.yaml: baseline.metric (macro_f1, now accuracy)\n`dvc repro` makes it again\n" in told
     assert not [path for path in outputs({"baseline": wanted["baseline"]}) if (clone.root / path).exists()]
     clone.run("git", "checkout", "params.yaml")
     assert clone.repro() == ["baseline"]
