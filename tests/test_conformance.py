@@ -10,6 +10,8 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from tokenizers import Tokenizer
@@ -22,6 +24,7 @@ from stages.core.params import Model, Section
 from stages.core.records import Row
 from stages.shell import plugins
 from stages.shell.params import check, read
+from tests import documents
 from tests.sources import tables
 
 ROOT = Path(__file__).parent.parent
@@ -141,16 +144,26 @@ def sources(folder: Path) -> dict[str, Any]:
     (docs,) = read(ROOT / "params.yaml")["ingest"]["sources"]
     smallest = next(wheel for wheel in docs["wheels"] if wheel["name"] == "networkx")
     own = {name: docs[name] for name in ("platforms", "skip", "text", "labels")}
-    fields = {"label": "area", "key": "id", "attributes": ["area"]}
+    rows = {"fields": tables.FIELDS | {"label": "area", "key": "id", "attributes": ["area"]}}
+    record = '{"id": 1, "text": "One text.", "area": "x"}'
+    pq.write_table(pa.table({"id": ["1"], "text": ["One text."], "area": ["x"]}), folder / "t.parquet")
+
+    def file(name: str, content: str | bytes | None = None) -> dict[str, Any]:
+        return {"files": [tables.file(folder / name, content)]}
+
     return {
-        "csv": tables.table(
-            tables.file(folder / "t.csv", "id,text,area\n1,One text.,x\n2,Another text.,\n3\n"), fields=fields
-        ),
-        "jsonl": tables.TABLE
-        | {
-            "files": [tables.file(folder / "t.jsonl", '{"id": 1, "text": "One text.", "area": "x"}\n{}\n')],
-            "fields": tables.FIELDS | fields,
-        },
+        "csv": tables.table(**rows) | file("t.csv", "id,text,area\n1,One text.,x\n2,Another text.,\n3\n"),
+        "docx": file("t.docx", documents.docx("<w:p><w:r><w:t>One text.</w:t></w:r></w:p>")) | {"unit": "section"},
+        "epub": file("t.epub", documents.epub({"a.xhtml": documents.xhtml("<p>One text.</p>")})) | {"unit": "chapter"},
+        "json": tables.TABLE | rows | file("t.json", f"[{record}, 1]") | {"records": None},
+        "jsonl": tables.TABLE | rows | file("t.jsonl", f"{record}\n{{}}\n"),
+        "markdown": file("t.md", "# One\n\nOne text.\n") | {"unit": "section", "code": "keep"},
+        "parallel": tables.TABLE
+        | {"fields": tables.FIELDS, "encoding": "utf-8"}
+        | {"sets": [{"text": tables.file(folder / "lines.txt", "One text.\n")}]},
+        "parquet": tables.TABLE | rows | file("t.parquet"),
+        "pdf": file("t.pdf", documents.pdf([documents.lines("One text.")])) | {"unit": "page"},
+        "text": file("t.txt", "One text.\n\nAnother.\n") | {"encoding": "utf-8", "unit": "line", "label": None},
         "wheels": own | {"wheels": [smallest]},
     }
 

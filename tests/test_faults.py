@@ -185,8 +185,15 @@ def table(path: Path, labels: list[str]) -> dict[str, Any]:
                 "  'one': 1 document in 1 group, none for validation and test"
             ),
         ),
-        (["same"] * 30, "all labels are 'same'; two labels are needed: label more, or mend ingest.sources"),
-        ([""] * 30, "no document has a label; two labels are needed: label more, or mend ingest.sources"),
+        # The words of these two are in tests/test_split.py; the way that a fault takes through DVC is the same.
+        pytest.param(
+            *(["same"] * 30, "all labels are 'same'; two labels are needed: label more, or mend ingest.sources"),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            *([""] * 30, "no document has a label; two labels are needed: label more, or mend ingest.sources"),
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["labels too small", "one label", "no label"],
 )

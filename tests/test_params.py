@@ -17,7 +17,7 @@ from stages.core.faults import Fault
 from stages.core.figures import FEATURES
 from stages.shell import plugins
 from stages.shell.params import check, frozen, read, settings
-from tests.conftest import as_nobody
+from tests.conftest import as_nobody, importable
 from tests.sources.tables import table
 
 ROOT = Path(__file__).parent.parent
@@ -327,7 +327,7 @@ def ran(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-m", "stages.commands", "check", *arguments],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+        env=os.environ | {"PYTHONPATH": importable(ROOT)} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
