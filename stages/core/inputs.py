@@ -140,10 +140,14 @@ def laid_out(path: Path, folder: Path) -> Iterator[str]:
 
 def members(path: Path, pattern: str, at: str) -> list[Member]:
     """The files in a folder or an archive whose names the pattern fits, by name."""
-    found = sorted(one for one in listed(path) if fnmatchcase(one.name, pattern))
+    try:
+        there = listed(path)
+    except BadZipFile as error:
+        raise Fault(f"{at}: no whole archive: {error}; fetch it again, or pin another one") from None
+    found = sorted(one for one in there if fnmatchcase(one.name, pattern))
     if not found:
-        there = ", ".join(one.name for one in listed(path)[:3]) or "nothing"
-        raise Fault(f"{at}: no member fits {pattern!r}; there is: {there}; correct `members` in params.yaml")
+        names = ", ".join(shown(one.name) for one in there[:3]) or "nothing"
+        raise Fault(f"{at}: no member fits {pattern!r}; there is: {names}; correct `members` in params.yaml")
     return found
 
 
