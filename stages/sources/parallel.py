@@ -45,7 +45,7 @@ def needs(p: Params) -> list[File]:
     return [file for one in p.sets for file in one.values()]
 
 
-def parts(p: Params, _: Sequence[Path]) -> range:
+def parts(p: Params, paths: Sequence[Path]) -> range:
     return range(len(p.sets))
 
 

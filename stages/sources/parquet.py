@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import IO, Annotated, Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import ipc
 from pydantic import Field
@@ -211,7 +210,7 @@ def column(batch: pa.RecordBatch, path: str) -> list[Any]:
     name = located(batch.schema.names, path)
     array, steps = batch.column(name), [step for step in path.removeprefix(name).split(".") if step]
     while steps and pa.types.is_struct(array.type) and array.type.get_field_index(steps[0]) >= 0:
-        array, steps = pc.call_function("struct_field", [array], pc.StructFieldOptions([steps[0]])), steps[1:]
+        array, steps = array.flatten()[array.type.get_field_index(steps[0])], steps[1:]
     values = listed(array.storage if isinstance(array, pa.ExtensionArray) else array)
     return [fields.inner(value, steps) for value in values] if steps else values
 

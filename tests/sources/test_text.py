@@ -6,6 +6,7 @@ import os
 import tarfile
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from stages.core import inputs, lines
+from stages.core.faults import Fault
 from stages.sources import text
 from tests.sources.reading import cases, file, needs_mirror, read, write
 
@@ -91,6 +93,18 @@ def test_names_of_members_may_be_in_any_encoding(tmp_path: Path):
         ("caf\\udce9", "caf\\udce9/a.txt"),
         ("thé", "thé/a.txt"),
     ]
+
+
+def test_an_archive_whose_list_is_damaged_is_none(tmp_path: Path):
+    path = tmp_path / "a.zip"
+    with ZipFile(path, "w") as archive:
+        archive.writestr("a.txt", "one")
+    path.write_bytes(path.read_bytes().replace(b"PK\1\2", b"PK\1\3"))
+    with pytest.raises(Fault) as told:
+        read(text, plain(file(path, "*.txt")), tmp_path)
+    assert str(told.value) == (
+        f"{path}: no whole archive: Bad magic number for central directory; fetch it again, or pin another one"
+    )
 
 
 def test_large_files_are_read_in_stretches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
