@@ -24,8 +24,8 @@ def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`make` in a folder that has what the set-up reads."""
     for name in ("Makefile", "requirements.lock"):
         shutil.copy(ROOT / name, folder)
-    # The tests may run under a `make` of their own, which tells its children so.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    # The tests may run under a `make` of their own, which tells its children so, and what it was given.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "VENV"))}
     command = ["make", *arguments]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
