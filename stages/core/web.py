@@ -7,8 +7,8 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NoReturn, cast
 
@@ -24,7 +24,7 @@ MIRRORS = Path("mirrors.txt")  # Git ignores it
 # The Hub's own bound for one file; and what shall be left of a disk, whoever sends.
 LARGEST, LEFT = 50 * 2**30, 2**27
 PIECE = 2**20
-TRIES, PAUSE = 4, 1.0  # seconds before the second try, twice as many before each further one
+TRIES, PAUSE = 4, 1.0  # tries in a row; seconds before the second one, twice as many before each further one
 PATIENCE, SLOWEST = 60, 1024  # in each so many seconds a server must send so many bytes a second
 # Worth another try: the server is busy, or restarts.
 PASSING = {408, 425, 429, 500, 502, 503, 504}
@@ -75,7 +75,8 @@ class Answer(http.client.HTTPResponse):
 
     def begin(self) -> None:
         threading.Thread(target=self.watch, daemon=True).start()
-        super().begin()
+        with self.told():
+            super().begin()
 
     def watch(self) -> None:
         while not self.ended.wait(PATIENCE):
@@ -85,6 +86,17 @@ class Answer(http.client.HTTPResponse):
                     self.wire.shutdown(socket.SHUT_RDWR)
                 return
             self.came = 0
+
+    @contextmanager
+    def told(self) -> Generator[None]:
+        """Says that it was cut off, and why, where that looks like its end or a failure."""
+        try:
+            yield
+        except BROKEN:
+            if not self.slow:
+                raise
+        if self.slow:
+            raise TimeoutError(f"less than {SLOWEST:,} bytes a second came")
 
     def close(self) -> None:
         self.ended.set()
@@ -167,11 +179,13 @@ def empty(file: IO[bytes]) -> None:
 def download(address: str, file: IO[bytes]) -> bool:
     """Appends what is missing of an address to a file, in as many tries as are fair to a server. Gives whether it came
     in more than one piece."""
-    pieced = False
-    for attempt in range(1, TRIES + 1):
-        pieced |= file.tell() > 0
+    attempt, pieced = 1, False
+    while True:
+        begun = file.tell()
+        pieced |= begun > 0
         try:
             append(address, file)
+            break
         except urllib.error.HTTPError as error:
             error.close()
             if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
@@ -181,11 +195,12 @@ def download(address: str, file: IO[bytes]) -> bool:
         except (ValueError, http.client.InvalidURL) as error:
             gone(address, f"{error}")
         except BROKEN as error:
+            if file.tell() - begun > PIECE:
+                attempt = 0  # a long file may break off often
             if attempt == TRIES:
                 gone(address, f"{type(error).__name__}: {error}")
-        else:
-            break
-        time.sleep(PAUSE * 2 ** (attempt - 1))
+        attempt += 1
+        time.sleep(PAUSE * 2 ** (attempt - 2))
     file.flush()
     return pieced
 
@@ -210,14 +225,15 @@ def pieces(answer: Answer, address: str) -> Iterator[bytes]:
     """What a server sends, as it comes; told at a terminal. One that drips, or stops early, is an error."""
     came, expected = 0, answer.length
     name = address.rstrip("/").rpartition("/")[2]
-    with tqdm(total=expected, unit="B", unit_scale=True, desc=f"  {name}", leave=False, disable=None) as bar:
+    with (
+        answer.told(),
+        tqdm(total=expected, unit="B", unit_scale=True, desc=f"  {name}", leave=False, disable=None) as bar,
+    ):
         while piece := answer.read1(PIECE):
             came += len(piece)
             answer.came += len(piece)
             bar.update(len(piece))
             yield piece
-    if answer.slow:
-        raise TimeoutError(f"less than {SLOWEST:,} bytes a second came")
     if expected is not None and came < expected:
         raise OSError(f"{came:,} of {expected:,} bytes came")
 
