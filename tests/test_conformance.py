@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import json
 import random
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -151,10 +152,19 @@ def sources(folder: Path) -> dict[str, Any]:
     def file(name: str, content: str | bytes | None = None) -> dict[str, Any]:
         return {"files": [tables.file(folder / name, content)]}
 
+    squad = {"id": "1", "question": "What?", "answers": [{"text": "text", "answer_start": 4}]}
+    article = {"title": "A", "paragraphs": [{"context": "One text.", "qas": [squad]}]}
+    turns = [{"role": role, "content": "One text."} for role in ("user", "assistant")]
+    conll = {"encoding": "utf-8", "separator": "tab", "columns": 2, "text": 1, "tags": 2, "scheme": "IOB2"}
+    chat = {"turns": "turns", "role": "role", "content": "content", "roles": {"user": "U", "assistant": "A"}}
     return {
+        "chat": file("chat.jsonl", json.dumps({"turns": turns}) + "\n") | chat | {"target": "A"},
+        "conll": file("t.conll", "One\tO\ntext\tB-X\n") | conll | {"comment": None, "mark": None, "unit": "sentence"},
+        "squad": file("squad.json", json.dumps({"data": [article]})) | {"shift": 0},
         "csv": tables.table(**rows) | file("t.csv", "id,text,area\n1,One text.,x\n2,Another text.,\n3\n"),
         "docx": file("t.docx", documents.docx("<w:p><w:r><w:t>One text.</w:t></w:r></w:p>")) | {"unit": "section"},
-        "epub": file("t.epub", documents.epub({"a.xhtml": documents.xhtml("<p>One text.</p>")})) | {"unit": "chapter"},
+        "epub": file("t.epub", documents.epub({"o/a.xhtml": documents.xhtml("<p>One text.</p>")}))
+        | {"unit": "chapter"},
         "json": tables.TABLE | rows | file("t.json", f"[{record}, 1]") | {"records": None, "ends": None},
         "jsonl": tables.TABLE | rows | file("t.jsonl", f"{record}\n{{}}\n"),
         "markdown": file("t.md", "# One\n\nOne text.\n") | {"unit": "section", "code": "keep"},

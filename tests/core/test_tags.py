@@ -11,7 +11,7 @@ from stages.core.records import Span, Spans
 from stages.core.tags import Scheme, Wrong, places, spans, tags
 
 SCHEMES: list[Scheme] = ["IOB1", "IOB2", "BIOES"]
-TOKENS = "Ada Lovelace met Li Bai".split()
+TOKENS = ["Ada", "Lovelace", "met", "Li", "Bai"]
 PLACES = list(places(TOKENS))
 ADA, BOTH = Span(0, 12, "PER"), (Span(0, 12, "PER"), Span(17, 23, "PER"))
 

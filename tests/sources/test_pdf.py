@@ -90,7 +90,7 @@ def laughs(levels: int) -> bytes:
 @pytest.fixture(scope="module")
 def reader() -> Iterator[pdfium.Reader]:
     """With less memory and time than a source gives."""
-    with pdfium.reader(memory=2**28, seconds=1) as process:
+    with pdfium.reader(memory=2**28, seconds=60) as process:
         yield process
 
 

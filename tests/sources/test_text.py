@@ -69,7 +69,9 @@ def test_what_came_before_the_damage_stays(tmp_path: Path, monkeypatch: pytest.M
     assert 80_000 < len(by["paragraph"].rows) <= len(by["line"].rows) < 10**5
     assert by["file"].rows == []
     assert all(
-        [*one.rejects.values()] == ["the file breaks off here: Truncated compressed stream"] for one in by.values()
+        [*one.rejects.values()]
+        == ["the file breaks off here: Compressed file ended before the end-of-stream marker was reached"]
+        for one in by.values()
     )
 
 
@@ -102,9 +104,7 @@ def test_an_archive_whose_list_is_damaged_is_none(tmp_path: Path):
     path.write_bytes(path.read_bytes().replace(b"PK\1\2", b"PK\1\3"))
     with pytest.raises(Fault) as told:
         read(text, plain(file(path, "*.txt")), tmp_path)
-    assert str(told.value) == (
-        f"{path}: no whole archive: Bad magic number for central directory; fetch it again, or pin another one"
-    )
+    assert str(told.value) == (f"{path}: no whole archive: Bad magic number for central directory; pin another")
 
 
 def test_large_files_are_read_in_stretches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
