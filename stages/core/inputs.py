@@ -212,11 +212,14 @@ def stretches(path: Path, quotes: bytes | None) -> list[tuple[int, int, int]]:
 
 def end_of_line(block: bytes, quotes: bytes | None, odd: bool) -> int | None:
     """The place after the last line of a block that ends outside of quotes."""
-    cut = block.rfind(b"\n") + 1
-    while cut:
-        if not quotes or (odd + block.count(quotes, 0, cut)) % 2 == 0:
+    if quotes is None:
+        return block.rfind(b"\n") + 1 or None
+    end, within = len(block), (odd + block.count(quotes)) % 2 == 1
+    while end >= 0:
+        start = block.rfind(quotes, 0, end)
+        if not within and (cut := block.rfind(b"\n", max(start, 0), end) + 1):
             return cut
-        cut = block.rfind(b"\n", 0, cut - 1) + 1
+        end, within = start, not within
     return None
 
 
