@@ -10,6 +10,10 @@ PIP_VERSION := 26.0
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
+# Every Python that a test starts writes down the faults that it makes; the last command looks for those never made.
+tested = rm -f .faults && FAULTS_SEEN="$(CURDIR)/.faults" PYTHONPATH="$(CURDIR)/tests/witness" python -m pytest $(1) \
+  && python -m tests.raised .faults
+
 .PHONY: repro test test-all lint setup
 .DEFAULT_GOAL := repro
 
@@ -19,10 +23,10 @@ repro: setup
 	@python -m stages.commands summary
 
 test: setup lint
-	@coverage erase && coverage run -m pytest && coverage combine --quiet && python -m tests.raised
+	@$(call tested,-n 2 --dist loadfile --no-loadscope-reorder)
 
 test-all: setup lint
-	@coverage erase && coverage run -m pytest -m "" && coverage combine --quiet && python -m tests.raised
+	@$(call tested,-m "")
 
 lint: setup
 	@ruff check .

@@ -13,6 +13,7 @@ from stages.core.records import (
     Drop,
     attributes_of,
     dropped_ids,
+    given,
     read_documents,
     read_drops,
     reasons,
@@ -52,7 +53,14 @@ def cleaned(documents: Iterable[Document], p: Params) -> tuple[list[Document], l
 
 
 def mended(document: Document, p: Params) -> Document | Drop:
-    """The document as the steps leave it: if it has a letter left, and its spans cover the words they covered."""
+    """The document as the steps leave it: if it has a letter left, and its spans cover the words they covered. What its
+    source gives for validation or test stays all the same, as it came."""
+    made = edited(document, p)
+    return document if isinstance(made, Drop) and given(document.split) else made
+
+
+def edited(document: Document, p: Params) -> Document | Drop:
+    """The same, but without regard to splits."""
     text = clean(document.text, p)
     if not any(unicodedata.category(character).startswith("L") for character in text):
         return Drop(document.id, "no letter left after cleaning")

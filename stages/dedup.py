@@ -7,7 +7,7 @@ similarity.
 
 import hashlib
 import json
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from stages.core.params import Count, Positive, Section
-from stages.core.records import DROPS, read_table, shards, write_table
+from stages.core.records import DROPS, given, read_table, shards, write_table
 from stages.shell.engine import Engine
 from stages.shell.progress import progress
 from stages.shell.run import run
@@ -127,20 +127,21 @@ def jaccard(a: frozenset[str], b: frozenset[str]) -> float:
     return len(a & b) / len(a | b)
 
 
-def exact(ids: Sequence[str], texts: Sequence[str]) -> dict[str, Repeat]:
-    """Documents whose normalised text came before."""
+def exact(ids: Sequence[str], texts: Sequence[str], held: Container[str] = ()) -> dict[str, Repeat]:
+    """Documents whose normalised text came before, but for those that are held."""
     first: dict[str, str] = {}
     repeats: dict[str, Repeat] = {}
     for one, text in zip(ids, texts, strict=True):
-        if text in first:
+        if first.setdefault(text, one) != one and one not in held:
             repeats[one] = Repeat(first[text], 1.0, "same text")
-        else:
-            first[text] = one
     return repeats
 
 
-def separate(ids: Sequence[str], texts: Sequence[str], signature: NDArray[np.uint32], p: Params) -> Found:
-    """Greedy, in order of arrival: a document goes if a *kept* earlier one is at least `threshold` alike.
+def separate(
+    ids: Sequence[str], texts: Sequence[str], signature: NDArray[np.uint32], p: Params, held: Container[str] = ()
+) -> Found:
+    """Greedy, in the order given: a document goes if a *kept* earlier one is at least `threshold` alike; those that are
+    held never do.
 
     So every removal has a kept neighbour, and what comes later never changes what was decided before.
     """
@@ -152,7 +153,7 @@ def separate(ids: Sequence[str], texts: Sequence[str], signature: NDArray[np.uin
         if ids[earlier] in found.repeats:
             continue
         similarity = jaccard(seen[earlier], seen[later])
-        if similarity >= p.threshold:
+        if similarity >= p.threshold and ids[later] not in held:
             better = found.repeats.get(ids[later])
             if better is None or similarity > better.jaccard:
                 found.repeats[ids[later]] = Repeat(ids[earlier], similarity, "near-duplicate")
@@ -175,33 +176,48 @@ def clusters(ids: Sequence[str], alike: Sequence[tuple[int, int]], gone: Contain
     return {ids[n]: first.setdefault(int(component[n]), ids[n]) for n in sorted({n for pair in pairs for n in pair})}
 
 
-def read_texts(path: Path) -> tuple[list[str], list[str], list[str | None]]:
-    """Ids, normalised texts and labels of a shard."""
-    rows = read_table(path, ["id", "text", "label"]).to_pylist()
-    return [row["id"] for row in rows], [normalised(row["text"]) for row in rows], [row["label"] for row in rows]
+@dataclass(frozen=True)
+class Text:
+    """What dedup looks at: the normalised text, the label, and the side that the source gives."""
+
+    id: str
+    text: str
+    label: str | None
+    split: str | None
+
+
+def read_texts(path: Path) -> list[Text]:
+    """The documents of a shard."""
+    rows = read_table(path, ["id", "text", "label", "split"]).to_pylist()
+    return [Text(row["id"], normalised(row["text"]), row["label"], row["split"]) for row in rows]
+
+
+def first_the_given(documents: Sequence[Text]) -> list[Text]:
+    """In order of arrival, but first what a source gives for test, then for validation: of twins in training and
+    there, the one in training goes."""
+    return sorted(documents, key=lambda one: {"test": 0, "validation": 1}.get(one.split or "", 2))
 
 
 def stage(e: Engine, p: Params, source: Path, out: Path) -> str:
     """Finds the repeats in the whole corpus; writes a side table a shard, and the signatures of all different texts."""
     out.mkdir()
     read = {path: read_texts(path) for path in shards(source)}
-    ids = [one for shard_ids, _, _ in read.values() for one in shard_ids]
-    texts = [text for _, shard_texts, _ in read.values() for text in shard_texts]
-    labels = {one: label for shard_ids, _, found in read.values() for one, label in zip(shard_ids, found, strict=True)}
-    same = exact(ids, texts)
-    rest = [n for n, one in enumerate(ids) if one not in same]
-    unique_ids, unique_texts = [ids[n] for n in rest], [texts[n] for n in rest]
-    slices = [unique_texts[n : n + 1_000] for n in range(0, len(unique_texts), 1_000)]
+    documents = {one.id: one for one in first_the_given([one for shard in read.values() for one in shard])}
+    held = {one.id for one in documents.values() if given(one.split)}
+    same = exact(list(documents), [one.text for one in documents.values()], held)
+    rest = [one for one in documents.values() if one.id not in same]
+    ids, texts = [one.id for one in rest], [one.text for one in rest]
+    slices = [texts[n : n + 1_000] for n in range(0, len(texts), 1_000)]
     signature = np.concatenate(e.map(signatures, slices, p, what="signatures"))
-    found = separate(unique_ids, unique_texts, signature, p)
+    found = separate(ids, texts, signature, p, held)
     repeats = first_kept(same, found.repeats) | found.repeats
-    made, place = recipe(p), {one: n for n, one in enumerate(unique_ids)}
-    for path, (shard_ids, _, _) in read.items():
-        write_table(out / path.name, side_table(shard_ids, repeats, found.clusters, labels))
-        own = [one for one in shard_ids if one in place]
+    made, place = recipe(p), {one: n for n, one in enumerate(ids)}
+    for path, shard in read.items():
+        write_table(out / path.name, side_table([one.id for one in shard], repeats, found.clusters, documents))
+        own = [one.id for one in shard if one.id in place]
         rows = signature[np.array([place[one] for one in own], np.intp)]
         write_table(out / "signatures" / path.name, signature_table(own, rows, made))
-    kept, near = len(ids) - len(repeats), len(found.repeats)
+    kept, near = len(documents) - len(repeats), len(found.repeats)
     return f"{kept:,} documents kept, {len(same):,} exact and {near:,} near-duplicates dropped"
 
 
@@ -218,13 +234,13 @@ def reason(repeat: Repeat, label: str | None, kept: str | None) -> str:
 
 
 def side_table(
-    ids: Sequence[str], repeats: dict[str, Repeat], alike: dict[str, str], labels: dict[str, str | None]
+    ids: Sequence[str], repeats: dict[str, Repeat], alike: dict[str, str], documents: Mapping[str, Text]
 ) -> pa.Table:
     """One row for every document of the shard; `reason` is null where it is kept."""
     rows = [
         {
             "id": one,
-            "reason": (repeat := repeats.get(one)) and reason(repeat, labels[one], labels[repeat.of]),
+            "reason": (repeat := repeats.get(one)) and reason(repeat, documents[one].label, documents[repeat.of].label),
             "of": repeat and repeat.of,
             "jaccard": repeat and round(repeat.jaccard, 6),
             "cluster": alike.get(one),

@@ -6,11 +6,11 @@ import pyarrow as pa
 
 from stages.core.figures import FEATURES, features
 from stages.core.params import Section
-from stages.core.records import Document, read_documents, shards, write_table
+from stages.core.records import Document, given, read_documents, shards, write_table
 from stages.shell.engine import Engine
 from stages.shell.run import run
 
-SCHEMA = pa.schema([("id", pa.string()), *FEATURES.items()])
+SCHEMA = pa.schema([("id", pa.string()), *FEATURES.items(), ("given", pa.bool_())])
 
 
 class Params(Section):
@@ -18,8 +18,8 @@ class Params(Section):
 
 
 def described(document: Document) -> dict[str, float | str]:
-    """A row of the side table."""
-    return {"id": document.id, **features(document.text)}
+    """A row of the side table; `given` is what no filter may take."""
+    return {"id": document.id, **features(document.text), "given": given(document.split)}
 
 
 def features_shard(path: Path, out: Path) -> int:

@@ -21,6 +21,7 @@ from stages.core.records import (
     Reject,
     Row,
     Unwanted,
+    given,
     read_table,
     reasons,
     schema,
@@ -36,7 +37,6 @@ from stages.shell.run import run
 BATCH = 10_000  # rows that become columns at once
 COMMONEST = 100  # values of a column that are counted apart
 SUMMARY = "source.json"
-GIVEN = ("validation", "test")  # sides that are as their source brings them
 ROWS = [name for name in Row._fields if name not in ("key", "attributes")]
 
 
@@ -58,8 +58,6 @@ class Read(NamedTuple):
 
 def refused(row: Row) -> str | None:
     """Why the row can't be a document, if it can't."""
-    if row.text.isascii() and "\0" not in row.text and not row.spans:
-        return None
     try:
         json.dumps(row, ensure_ascii=False, default=str).encode()
     except UnicodeEncodeError:
@@ -231,11 +229,11 @@ def over(quota: int | None, paths: Sequence[Path]) -> int:
     if quota is None:
         return 0
     rows = {path: read_table(path, ["id", "split"]).to_pylist() for path in paths}
-    free = sorted(row["id"] for one in rows.values() for row in one if row["split"] not in GIVEN)
+    free = sorted(row["id"] for one in rows.values() for row in one if not given(row["split"]))
     if len(free) <= quota:
         return 0
     for path, one in rows.items():
-        stays = [row["split"] in GIVEN or row["id"] <= free[quota - 1] for row in one]
+        stays = [given(row["split"]) or row["id"] <= free[quota - 1] for row in one]
         write_table(path, read_table(path).filter(pa.array(stays)))
     return len(free) - quota
 

@@ -12,12 +12,12 @@ from pydantic import Field, model_validator
 from stages.core.faults import Fault, lines
 from stages.core.hashing import stable_hash
 from stages.core.params import Count, Section
-from stages.core.records import DROPS, dropped_ids, read_table, shards, side_rows, write_table
+from stages.core.records import DROPS, Drop, dropped_ids, read_table, shards, side_rows, write_table
 from stages.shell.engine import Engine
 from stages.shell.run import run
 
 SIDES = ("train", "validation", "test")
-PartShare = Annotated[float, Field(gt=0.0, lt=1.0)]
+PartShare = Annotated[float, Field(ge=0.0, lt=1.0)]
 SCHEMA = pa.schema(
     [("id", pa.string()), ("side", pa.string()), ("used", pa.bool_()), ("tied", pa.string()), *list(DROPS)[1:]]
 )
@@ -38,11 +38,12 @@ class Params(Section):
 
 @dataclass(frozen=True)
 class Item:
-    """What split looks at: the document's label, and the keys that tie it to others."""
+    """What split looks at: the document's label, the keys that tie it to others, and the side its source has it on."""
 
     id: str
     label: str | None
     ties: tuple[str, ...]
+    given: str | None = None
 
 
 def groups(items: Sequence[Item]) -> list[list[Item]]:
@@ -64,6 +65,22 @@ def groups(items: Sequence[Item]) -> list[list[Item]]:
     for n, item in enumerate(items):
         members[root(n)].append(item)
     return list(members.values())
+
+
+def settled(tied: Sequence[list[Item]]) -> tuple[dict[str, str], dict[str, Drop]]:
+    """Id → side of the groups with a document whose side its source gives; and those that must go, as a validation or
+    test side that is given is never thinned: whatever is tied to it and not on such a side itself."""
+    side_of: dict[str, str] = {}
+    drops: dict[str, Drop] = {}
+    for group in tied:
+        held_out = next((item for item in group if item.given in SIDES[1:]), None)
+        if held_out is None and any(item.given for item in group):
+            side_of |= {item.id: "train" for item in group}
+        elif held_out is not None:
+            side_of |= {item.id: item.given for item in group if item.given in SIDES[1:]}
+            why = f"tied to a given {held_out.given} document"
+            drops |= {item.id: Drop(item.id, why, held_out.id) for item in group if item.given not in SIDES[1:]}
+    return side_of, drops
 
 
 def label_of(group: Sequence[Item]) -> str:
@@ -89,7 +106,8 @@ def stratum_sides(tied: Sequence[list[Item]], p: Params) -> dict[str, str]:
 
     So validation and test are drawn alike. Only a group that would fill the smaller of them alone goes to train.
     """
-    shares = {"train": 1.0 - p.validation - p.test, "validation": p.validation, "test": p.test}
+    parts = {"train": 1.0 - p.validation - p.test, "validation": p.validation, "test": p.test}
+    shares = {side: share for side, share in parts.items() if share > 0.0}
     wanted = {side: share * sum(map(size, tied)) for side, share in shares.items()}
     large = {group[0].id for group in tied if size(group) > max(1.0, min(wanted.values()))}
     filled = dict.fromkeys(shares, 0)
@@ -153,7 +171,8 @@ def enough(tied: Sequence[list[Item]], side_of: Mapping[str, str]) -> None:
 def lack(label: str, holding: Sequence[list[Item]], side_of: Mapping[str, str]) -> str | None:
     """The sides that a label is not on, and how little there is of it; a group is one however large, as it stays
     together."""
-    absent = [side for side in SIDES if side not in {side_of[group[0].id] for group in holding}]
+    there_is = {side_of.get(item.id) for group in holding for item in group if item.label == label}
+    absent = [side for side in SIDES if side not in there_is]
     documents = sum(item.label == label for group in holding for item in group)
     there = f"{counted(documents, 'document')} in {counted(len(holding), 'group')}"
     return f"{label!r}: {there}, none for {' and '.join(absent)}" if absent else None
@@ -179,9 +198,12 @@ def read_items(source: Path, gone: Path, dedup: Path) -> dict[str, list[Item]]:
     cluster = {row["id"]: row["cluster"] for row in side_rows(dedup, ["id", "cluster"])}
     items: dict[str, list[Item]] = {}
     for path in shards(source):
-        out, rows = dropped_ids(gone / path.name), read_table(path, ["id", "text", "label", "group"]).to_pylist()
+        out, rows = (
+            dropped_ids(gone / path.name),
+            read_table(path, ["id", "text", "label", "group", "split"]).to_pylist(),
+        )
         items[path.name] = [
-            Item(row["id"], row["label"], ties(row["group"], cluster[row["id"]], row["text"]))
+            Item(row["id"], row["label"], ties(row["group"], cluster[row["id"]], row["text"]), row["split"])
             for row in rows
             if row["id"] not in out
         ]
@@ -201,19 +223,22 @@ def stage(e: Engine, p: Params, source: Path, gone: Path, dedup: Path, out: Path
     everything = [item for shard in items.values() for item in shard]
     tied = groups(everything)
     first = {item.id: group[0].id for group in tied for item in group}
-    side_of = sides(tied, p)
+    side_of, drops = settled(tied)
+    side_of |= sides([group for group in tied if not any(item.given for item in group)], p)
     enough(tied, side_of)
-    labelled = Counter(side_of[item.id] for item in everything if item.label is not None)
-    chosen = used([item for item in everything if side_of[item.id] == "train"], p)
+    labelled = Counter(side_of.get(item.id) for item in everything if item.label is not None)
+    chosen = used([item for item in everything if side_of.get(item.id) == "train"], p)
     for name, shard in items.items():
         rows = [
-            {"id": item.id, "side": side_of[item.id], "used": item.id in chosen, "tied": first[item.id]}
+            {"id": item.id, "side": side_of.get(item.id), "used": item.id in chosen, "tied": first[item.id]}
+            | (drops[item.id]._asdict() if item.id in drops else {})
             for item in shard
         ]
         write_table(out / name, pa.Table.from_pylist(rows, schema=SCHEMA))
+    gone_here = f", {len(drops):,} dropped" if drops else ""
     return (
         f"labelled: {labelled['train']:,} train ({len(chosen):,} used), {labelled['validation']:,} validation, "
-        f"{labelled['test']:,} test; {len(everything) - labelled.total():,} without a label"
+        f"{labelled['test']:,} test; {len(everything) - labelled.total():,} without a label{gone_here}"
     )
 
 

@@ -1,10 +1,12 @@
 """Real projects to test on: clones of the working tree with the cut-down corpus, each with a DVC cache of its own."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,14 +15,16 @@ import pytest
 from ruamel.yaml import YAML
 
 from stages.shell.cache import cache_root
+from tests.shim import where_nobody_answers
 
 # Its assertions tell as much as those of a test.
 pytest.register_assert_rewrite("tests.kills")
 
 ROOT = Path(__file__).parent.parent
 CASES = ROOT / "tests/cases"
+WITNESS = ROOT / "tests/witness"
 # What a process needs of the machine; no secret, no Git identity, no setting of the user gets into a clone.
-PASSED = ("LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "http_proxy", "https_proxy", "no_proxy")
+PASSED = ("LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "http_proxy", "https_proxy", "no_proxy", "FAULTS_SEEN")
 OUTPUTS = ("data/", "models/", "reports/")
 FETCHED = ("wheels", "weights")
 
@@ -91,8 +95,9 @@ def environment(root: Path) -> dict[str, str]:
     """This interpreter first, an empty home, no Git settings, DVC's own files aside."""
     home = root.with_name(f"{root.name}.home")
     home.mkdir(exist_ok=True)
-    passed = (name for name in os.environ if name in PASSED or name.startswith(("PIP_", "COVERAGE_")))
+    passed = (name for name in os.environ if name in PASSED or name.startswith("PIP_"))
     kept = {name: os.environ[name] for name in passed}
+    kept |= {"PYTHONPATH": str(WITNESS)} if "FAULTS_SEEN" in kept else {}
     return kept | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "HOME": str(home),
@@ -104,6 +109,11 @@ def environment(root: Path) -> dict[str, str]:
         "OMP_WAIT_POLICY": "passive",
         "COLUMNS": "200",
     }
+
+
+def importable(folder: Path) -> str:
+    """A PYTHONPATH with this folder before what is there, such as the witness."""
+    return os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 def lay(params: Path, overlay: dict[str, Any]) -> None:
@@ -164,20 +174,55 @@ def as_nobody(call: Callable[[], Any]) -> Any:
         os.seteuid(before)
 
 
+# What all workers of `pytest -n` share
+
+Once = Callable[[str, Callable[[Path], Any]], Path]
+PROJECTS = {"built", "light", "again", "cloned"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One file that wants a project comes first: while a worker builds it, the others do what wants none."""
+    wanting = [item.path for item in items if PROJECTS & set(getattr(item, "fixturenames", ()))]
+    rank = dict.fromkeys(wanting, 2) | dict.fromkeys(wanting[:1], 0)
+    items.sort(key=lambda item: rank.get(item.path, 1))
+
+
 @pytest.fixture(scope="session")
-def fetched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Once]:
+    """Gives a folder of that name: the first worker that wants it makes it, the last one takes all away."""
+    folder = tmp_path_factory.getbasetemp()
+    shared = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "shared"
+    shared.mkdir(exist_ok=True)
+
+    def share(name: str, make: Callable[[Path], Any]) -> Path:
+        made = shared / f"{name}.made"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not made.exists():
+                shutil.rmtree(shared / name, ignore_errors=True)  # of a worker that failed
+                make(shared / name)
+                made.touch()
+        return shared / name
+
+    with (shared / "used").open("w") as used:
+        fcntl.flock(used, fcntl.LOCK_SH)
+        yield share
+        with suppress(BlockingIOError):
+            fcntl.flock(used, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(shared)
+
+
+@pytest.fixture(scope="session")
+def fetched(once: Once) -> Path:
     """Wheels and weights, so that the network is asked once; what the project itself has fetched is not asked again."""
-    folder = tmp_path_factory.mktemp("fetched")
-    give(cache_root(ROOT), folder, shutil.copyfile)
-    return folder
+    return once("fetched", lambda folder: give(cache_root(ROOT), folder, shutil.copyfile))
 
 
 @pytest.fixture(scope="session")
-def cloned(fetched: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Clone]:
+def cloned(fetched: Path, once: Once) -> Callable[[Path], Clone]:
     """Makes a clone of the working tree in a folder: the cut-down corpus, a cold DVC cache, no dvc.lock."""
     # Taken once: an edit while the tests run would make two projects of what must be one.
-    now = tmp_path_factory.mktemp("tree")
-    working_tree(now)
+    now = once("tree", working_tree)
 
     def make(root: Path) -> Clone:
         shutil.copytree(now, root, symlinks=True)
@@ -193,22 +238,47 @@ def cloned(fetched: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory, cloned: Callable[[Path], Clone], fetched: Path) -> Iterator[Clone]:
+def built(once: Once, cloned: Callable[[Path], Clone], fetched: Path) -> Clone:
     """A clone after a real `dvc repro` with the pinned weights. To be read only: `copy` it to change it."""
-    clone = cloned(tmp_path_factory.mktemp("built") / "project")
-    clone.run("dvc", "repro", PYTHONHASHSEED="1", ENGINE="process")
-    clone.commit("built")
-    give(cache_root(clone.root), fetched)
-    yield clone
-    shutil.rmtree(clone.root)
+
+    def make(folder: Path) -> None:
+        clone = cloned(folder / "project")
+        clone.run("dvc", "repro", PYTHONHASHSEED="1", ENGINE="process")
+        clone.commit("built")
+        give(cache_root(clone.root), fetched)
+
+    return of(once("built", make))
 
 
 @pytest.fixture(scope="session")
-def light(tmp_path_factory: pytest.TempPathFactory, built: Clone) -> Iterator[Clone]:
+def light(once: Once, built: Clone) -> Clone:
     """A copy of `built` after a `dvc repro` with a tiny model from scratch. To be read only: `copy` it to change it."""
-    clone = built.copy(tmp_path_factory.mktemp("light") / "project")
-    clone.change(case("light.yaml"))
-    clone.run("dvc", "repro", ENGINE="serial")
-    clone.commit("light")
-    yield clone
-    shutil.rmtree(clone.root)
+
+    def make(folder: Path) -> None:
+        clone = unheard(built.copy(folder / "project"))
+        clone.change(case("light.yaml"))
+        clone.run("dvc", "repro", ENGINE="process")
+        clone.commit("light")
+
+    return of(once("light", make))
+
+
+@pytest.fixture(scope="session")
+def again(once: Once, built: Clone, cloned: Callable[[Path], Clone]) -> Clone:
+    """What `built` is, once more from cold caches: another folder, hash seed and engine. To be read only."""
+
+    def make(folder: Path) -> None:
+        clone = unheard(cloned(folder / "project"))
+        clone.run("dvc", "repro", PYTHONHASHSEED="2", ENGINE="serial")
+
+    return of(once("another folder", make))
+
+
+def of(folder: Path) -> Clone:
+    """The project that was built in a folder."""
+    return Clone(folder / "project", environment(folder / "project"))
+
+
+def unheard(clone: Clone) -> Clone:
+    """The same project where nobody answers; tests/test_untrusted.py reads what was asked."""
+    return replace(clone, environment=where_nobody_answers(clone.environment, clone.root.parent))

@@ -1,4 +1,4 @@
-"""Which `raise Fault` no test has entered: `make test` runs it last, on what coverage has seen.
+"""Which `raise Fault` no test has entered: `make test` runs it last, on what tests/witness has noted.
 
 A message that nobody has ever read is wrong on the day that it is needed.
 """
@@ -7,8 +7,6 @@ import ast
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-
-from coverage import CoverageData
 
 
 def raises(path: Path) -> Iterator[range]:
@@ -24,20 +22,19 @@ def places(root: Path) -> Iterator[tuple[str, range]]:
         yield from ((path.relative_to(root).as_posix(), lines) for lines in raises(path))
 
 
-def missed(root: Path) -> list[str]:
-    """Those that no line of the coverage data falls into."""
-    data = CoverageData(str(root / ".coverage"))
-    data.read()
-    return [f"{name}:{lines.start}" for name, lines in places(root) if not set(lines) & set(data.lines(name) or ())]
+def missed(root: Path, log: Path) -> list[str]:
+    """Those that no line of the log falls into."""
+    seen = set(log.read_text(encoding="utf-8").splitlines())
+    return [f"{name}:{lines.start}" for name, lines in places(root) if seen.isdisjoint(f"{name}:{n}" for n in lines)]
 
 
-def main(root: Path) -> None:
+def main(root: Path, log: Path) -> None:
     """Counts them; exit status 1 if one was never entered."""
-    found, total = missed(root), len(list(places(root)))
+    found, total = missed(root, log), len(list(places(root)))
     print(f"raise Fault: {total - len(found)} of {total} entered by tests")
     if found:
         sys.exit("\n".join(["never entered:", *(f"  {one}" for one in found)]))
 
 
 if __name__ == "__main__":
-    main(Path.cwd())
+    main(Path.cwd(), Path(sys.argv[1]))

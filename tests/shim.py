@@ -10,7 +10,8 @@ import pytest
 SOURCE = Path(__file__).with_suffix(".c")
 NEEDED = "shim.c needs Linux and gcc"
 
-needs_shim = pytest.mark.skipif(sys.platform != "linux" or shutil.which("gcc") is None, reason=NEEDED)
+MISSING = sys.platform != "linux" or shutil.which("gcc") is None
+needs_shim = pytest.mark.skipif(MISSING, reason=NEEDED)
 
 
 def compiled(folder: Path) -> Path:
@@ -25,6 +26,17 @@ def offline(library: Path, log: Path) -> dict[str, str]:
     """The environment in which the network refuses everything, and `log` has a line for each attempt."""
     log.touch()
     return {"LD_PRELOAD": str(library), "NETWORK_LOG": str(log)}
+
+
+def where_nobody_answers(environment: dict[str, str], folder: Path) -> dict[str, str]:
+    """`environment` without network, where DVC may tell of itself; each attempt is a line of `folder`/asked.
+
+    As it is where the shim can't be made: what is built there is the same.
+    """
+    if MISSING:
+        return environment
+    kept = {name: value for name, value in environment.items() if name != "DVC_NO_ANALYTICS"}
+    return kept | offline(compiled(folder), folder / "asked")
 
 
 def with_processors(library: Path, number: int) -> dict[str, str]:

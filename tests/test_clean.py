@@ -152,3 +152,12 @@ def test_no_document_left_is_a_fault(tmp_path: Path) -> None:
         "no document is left (no letter left after cleaning: 2, a span lost in cleaning: 1); "
         "take a step out of clean.steps or mend its parameters"
     )
+
+
+def test_a_side_that_the_source_gives_is_never_thinned() -> None:
+    bare = Document("a", "1 2 3", None, "s", None, None, {})
+    assert isinstance(clean.mended(bare, ALL), Drop)
+    assert clean.mended(bare._replace(split="train"), ALL) == clean.mended(bare, ALL)
+    for side in ("validation", "test"):
+        held = bare._replace(split=side)
+        assert clean.mended(held, ALL) == held

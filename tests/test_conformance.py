@@ -2,8 +2,9 @@
 
 import ast
 import inspect
+import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from tokenizers import Tokenizer
@@ -20,16 +22,17 @@ from stages import tokenize, train
 from stages.architectures import bert
 from stages.core.files import write_json
 from stages.core.params import Model, Section
-from stages.core.records import Reject, Row
+from stages.core.records import Row
 from stages.shell import plugins
 from stages.shell.params import check, read
-from stages.sources import csv
+from tests import documents
+from tests.sources import tables
 
 ROOT = Path(__file__).parent.parent
 SETTINGS = check(read(ROOT / "params.yaml")).values
 # What the stages call, and with which arguments.
 INTERFACE: dict[str, dict[str, list[str]]] = {
-    "sources": {"parts": ["p"], "read": ["p", "part", "cache"]},
+    "sources": {"attributes": ["p"], "needs": ["p"], "parts": ["p", "paths"], "read": ["p", "part", "paths"]},
     "cleaners": {"clean": ["text", "p"]},
     "augmenters": {"augment": ["text", "p", "seed"]},
     "tasks": {"labels": ["seen"], "loss": ["logits", "targets", "weights", "p"]},
@@ -137,40 +140,56 @@ def test_an_engine_gives_what_the_serial_one_gives(plugin: ModuleType):
             pool.submit(divmod, 1, 0).result()
 
 
-@pytest.fixture
-def table(tmp_path: Path) -> csv.Params:
-    """A source that is on this machine."""
-    path = tmp_path / "t.csv"
-    path.write_text("id,text,area\n1,One text.,x\n2,Another text.,\n3\n")
-    columns = csv.Columns(text="text", label="area", key="id", group=None, spans=None, attributes=("area",))
-    return csv.Params(path=str(path), sha256=csv.sha256(path), encoding="utf-8", delimiter=",", columns=columns)
+def sources(folder: Path) -> dict[str, Any]:
+    """A small source of each kind, as params.yaml would have it."""
+    (docs,) = read(ROOT / "params.yaml")["ingest"]["sources"]
+    smallest = next(wheel for wheel in docs["wheels"] if wheel["name"] == "networkx")
+    own = {name: docs[name] for name in ("platforms", "skip", "text", "labels")}
+    rows = {"fields": tables.FIELDS | {"label": "area", "key": "id", "attributes": ["area"]}}
+    record = '{"id": 1, "text": "One text.", "area": "x"}'
+    pq.write_table(pa.table({"id": ["1"], "text": ["One text."], "area": ["x"]}), folder / "t.parquet")
 
+    def file(name: str, content: str | bytes | None = None) -> dict[str, Any]:
+        return {"files": [tables.file(folder / name, content)]}
 
-@pytest.fixture
-def parameters(table: csv.Params) -> dict[str, Any]:
-    """A small source of each kind."""
-    (source,) = SETTINGS["ingest"].sources
-    smallest = next(wheel for wheel in source.params.wheels if wheel.name == "networkx")
-    return {"csv": table, "wheels": source.params.model_copy(update={"wheels": (smallest,)})}
+    squad = {"id": "1", "question": "What?", "answers": [{"text": "text", "answer_start": 4}]}
+    article = {"title": "A", "paragraphs": [{"context": "One text.", "qas": [squad]}]}
+    turns = [{"role": role, "content": "One text."} for role in ("user", "assistant")]
+    conll = {"encoding": "utf-8", "separator": "tab", "columns": 2, "text": 1, "tags": 2, "scheme": "IOB2"}
+    chat = {"turns": "turns", "role": "role", "content": "content", "roles": {"user": "U", "assistant": "A"}}
+    return {
+        "chat": file("chat.jsonl", json.dumps({"turns": turns}) + "\n") | chat | {"target": "A"},
+        "conll": file("t.conll", "One\tO\ntext\tB-X\n") | conll | {"comment": None, "mark": None, "unit": "sentence"},
+        "squad": file("squad.json", json.dumps({"data": [article]})) | {"shift": 0},
+        "csv": tables.table(**rows) | file("t.csv", "id,text,area\n1,One text.,x\n2,Another text.,\n3\n"),
+        "docx": file("t.docx", documents.docx("<w:p><w:r><w:t>One text.</w:t></w:r></w:p>")) | {"unit": "section"},
+        "epub": file("t.epub", documents.epub({"o/a.xhtml": documents.xhtml("<p>One text.</p>")}))
+        | {"unit": "chapter"},
+        "json": tables.TABLE | rows | file("t.json", f"[{record}, 1]") | {"records": None, "ends": None},
+        "jsonl": tables.TABLE | rows | file("t.jsonl", f"{record}\n{{}}\n"),
+        "markdown": file("t.md", "# One\n\nOne text.\n") | {"unit": "section", "code": "keep"},
+        "parallel": tables.TABLE
+        | {"fields": tables.FIELDS, "encoding": "utf-8"}
+        | {"sets": [{"text": tables.file(folder / "lines.txt", "One text.\n")}]},
+        "parquet": tables.TABLE | rows | file("t.parquet"),
+        "pdf": file("t.pdf", documents.pdf([documents.lines("One text.")])) | {"unit": "page"},
+        "text": file("t.txt", "One text.\n\nAnother.\n") | {"encoding": "utf-8", "unit": "line", "label": None},
+        "wheels": own | {"wheels": [smallest]},
+    }
 
 
 @every("sources")
-def test_a_source_gives_the_same_rows_each_time(plugin: ModuleType, parameters: dict[str, Any], tmp_path: Path):
-    p = parameters[plugin.__name__.rpartition(".")[2]]
-    rows, again = (list(items(plugin, p, tmp_path)) for _ in range(2))
+def test_a_source_gives_the_same_rows_each_time(plugin: ModuleType, tmp_path: Path):
+    kind = plugin.__name__.rpartition(".")[2]
+    p = tables.parameters(kind, **sources(tmp_path)[kind])
+    rows, again = (list(tables.items(kind, p, tmp_path / "cache")) for _ in range(2))
     assert rows == again
     documents = [row for row in rows if isinstance(row, Row)]
     keys = [row.key for row in documents if row.key is not None]
     assert documents
     assert len(set(keys)) == len(keys)
-    attributes = plugin.ATTRIBUTES(p) if callable(plugin.ATTRIBUTES) else plugin.ATTRIBUTES
-    assert pa.array([row.attributes for row in documents], attributes).to_pylist() == [
-        row.attributes for row in documents
-    ]
-
-
-def items(plugin: ModuleType, p: Any, cache: Path) -> Iterator[Row | Reject]:
-    return (item for part in plugin.parts(p) for item in plugin.read(p, part, cache))
+    kinds = {field.name for field in plugin.attributes(p)}
+    assert all(row.attributes.keys() | {"none"} <= kinds | {"none"} for row in documents)
 
 
 # Each architecture from scratch, as small as it gets.

@@ -111,7 +111,10 @@ def test_jaccard_is_exact(a: str, b: str, jaccard: float) -> None:
 
 def test_every_document_has_a_row() -> None:
     table = dedup.side_table(
-        ["a", "b"], {"b": Repeat("a", 2 / 3, "near-duplicate")}, {"a": "a"}, {"a": None, "b": None}
+        ["a", "b"],
+        {"b": Repeat("a", 2 / 3, "near-duplicate")},
+        {"a": "a"},
+        {one: dedup.Text(one, "", None, None) for one in "ab"},
     )
     assert table.to_pylist() == [
         {"id": "a", "reason": None, "of": None, "jaccard": None, "cluster": "a"},
@@ -130,3 +133,19 @@ def test_every_document_has_a_row() -> None:
 )
 def test_a_reason_says_when_a_label_goes_too(label: str | None, kept: str | None, reason: str) -> None:
     assert dedup.reason(Repeat("a", 1.0, "same text"), label, kept) == reason
+
+
+def test_of_twins_the_one_that_the_source_has_in_training_goes() -> None:
+    told = {"a": None, "b": "test", "c": "test", "d": "validation", "e": "train"}
+    documents = dedup.first_the_given([dedup.Text(one, TEXT, None, split) for one, split in told.items()])
+    assert [one.id for one in documents] == ["b", "c", "d", "a", "e"]
+    held = {"b", "c", "d"}
+    same = dedup.exact([one.id for one in documents], [TEXT] * 5, held)
+    assert {one: repeat.of for one, repeat in same.items()} == {"a": "b", "e": "b"}
+
+
+def test_a_near_twin_in_a_given_side_stays_and_is_tied() -> None:
+    texts = [TEXT, TEXT.replace("table", "tables"), TEXT.replace("table", "row")]
+    signature = dedup.signatures(texts, P)
+    found = dedup.separate(["a", "b", "c"], texts, signature, P, {"a", "b"})
+    assert found.repeats.keys() == {"c"} and found.clusters == {"a": "a", "b": "a"}

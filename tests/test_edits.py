@@ -10,6 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.conftest import Clone
+from tests.kills import forget, makers, outputs, recorded, stopped, until
 from tests.test_repro import checkpoint_of, hashes
 
 SLOW = {"train": {"seed": 5, "patience": 0, "epochs": 8}}
@@ -40,7 +41,35 @@ def training(clone: Clone) -> "subprocess.Popen[str]":
     return process
 
 
-@pytest.mark.parametrize("what", ["a parameter", pytest.param("code", marks=pytest.mark.slow)])
+def at_work(clone: Clone, process: "subprocess.Popen[str]", stage: str) -> list[int]:
+    """The process of a stage, once it has its lock: then it has read its parameters."""
+    lock = clone.root / f".dvc/tmp/reprolm/data%2F{stage}.lock"
+
+    def holders() -> list[int]:
+        return [pid for pid in makers(clone.root, stage) if lock.read_text().startswith(f"process {pid} ")]
+
+    assert until(lambda: holders() != [], lambda: process.poll() is not None), process.communicate()[0]
+    return holders()
+
+
+def test_an_edit_while_a_stage_runs_is_told_and_undone(light: Clone, tmp_path: Path) -> None:
+    clone, wanted = light.copy(tmp_path / "project"), recorded(light.root / "dvc.lock")
+    forget(clone, ["baseline"])
+    process = clone.start("dvc", "repro")
+    with stopped(at_work(clone, process, "baseline")):
+        clone.change({"baseline": {"metric": "accuracy"}})
+    told, _ = process.communicate()
+    assert process.returncode == 255 and "Traceback" not in told, told
+    assert "baseline: edited while this ran, so that nobody could say what the result was made from; " in told
+    assert "\n  params.yaml: baseline.metric (macro_f1, now accuracy)\n`dvc repro` makes it again\n" in told
+    assert not [path for path in outputs({"baseline": wanted["baseline"]}) if (clone.root / path).exists()]
+    clone.run("git", "checkout", "params.yaml")
+    assert clone.repro() == ["baseline"]
+    assert recorded(clone.root / "dvc.lock") == wanted
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", EDITS)
 def test_an_edit_while_training_is_told_and_undoing_it_costs_nothing(light: Clone, tmp_path: Path, what: str) -> None:
     edit, undo, place = EDITS[what]
     clone = light.copy(tmp_path / "project")

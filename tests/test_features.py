@@ -29,4 +29,4 @@ def test_a_shard_has_a_row_a_document(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     assert features.features_shard(tmp_path / "s.parquet", tmp_path / "out") == 2
     table = read_table(tmp_path / "out/s.parquet")
-    assert table.column_names == ["id", *FEATURES] and table.column("characters").to_pylist() == [3, 3]
+    assert table.column_names == ["id", *FEATURES, "given"] and table.column("characters").to_pylist() == [3, 3]

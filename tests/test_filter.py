@@ -29,9 +29,9 @@ def test_the_reason_is_the_first_limit_that_is_broken(words: int, letters: float
     assert reason({"words": words, "letter_share": letters}, LIMITS) == expected
 
 
-def described(folder: Path, *words: int) -> Path:
+def described(folder: Path, *words: int, given: bool = False) -> Path:
     """A side table of features with so many words."""
-    rows = [{"id": f"{n}", "words": one, "letter_share": 1.0} for n, one in enumerate(words)]
+    rows = [{"id": f"{n}", "words": one, "letter_share": 1.0, "given": given} for n, one in enumerate(words)]
     write_table(folder / "features/s.parquet", pa.Table.from_pylist(rows))
     return folder / "features"
 
@@ -43,6 +43,13 @@ def test_every_document_has_a_verdict(tmp_path: Path) -> None:
     assert read_drops(tmp_path / "out/s.parquet") == [
         *(Drop("0", "words under 4"), Drop("2", "words over 10"), Drop("3", "words under 4"))
     ]
+
+
+def test_a_side_that_the_source_gives_is_never_thinned(tmp_path: Path) -> None:
+    source = described(tmp_path, 3, 12, given=True)
+    assert stage(Engine(Serial(), tmp_path), Params(limits=LIMITS), source, tmp_path / "out") == (
+        "2 documents kept, 0 dropped"
+    )
 
 
 def test_no_document_left_is_a_fault(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ HEAVY = {
         "datasketch",
         "jinja2",
         "lime",
+        "markdown_it",
         "matplotlib",
         "nlpaug",
         "numba",

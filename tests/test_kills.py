@@ -142,13 +142,10 @@ def test_a_kill_costs_at_most_the_work_since_the_last_checkpoint(light: Clone, t
     assert md5(tmp_path / "model") == md5(light.root / "models/train")
 
 
-FROM_TRAIN = STAGES[STAGES.index("train") :]
-
-
 def test_an_orphan_is_not_written_beside(light: Clone, tmp_path: Path) -> None:
     clone, wanted = light.copy(tmp_path / "project"), recorded(light.root / "dvc.lock")
     with watched(clone) as start:
-        forget(clone, FROM_TRAIN)
+        forget(clone, ["train"])
         first = start()
         assert until(lambda: checkpoint_of(clone) is not None, first.over), first.said()
         first.process.kill()
@@ -160,7 +157,7 @@ def test_an_orphan_is_not_written_beside(light: Clone, tmp_path: Path) -> None:
         assert status == 255 and refused and (refused[1], int(refused[2])) == ("models/train", orphan), told
         assert until(lambda: not alive(clone.root), after(60))
         assert half(clone.root, outputs(wanted)) == []
-        assert clone.repro() == FROM_TRAIN
+        assert clone.repro() == ["train"]
         assert recorded(clone.root / "dvc.lock") == wanted and half(clone.root, outputs(wanted)) == []
 
 
@@ -168,7 +165,7 @@ def test_two_dvc_repro_at_once(light: Clone, tmp_path: Path) -> None:
     """DVC's own words: the first output that both want, here to read it and to make it."""
     clone, wanted = light.copy(tmp_path / "project"), recorded(light.root / "dvc.lock")
     with watched(clone) as start:
-        forget(clone, FROM_TRAIN)
+        forget(clone, ["train"])
         first = start()
         assert until(lambda: bool(makers(clone.root, "train")), first.over), first.said()
         with stopped(makers(clone.root, "train")):
@@ -184,7 +181,7 @@ def test_half_a_dvc_lock_is_put_aside_and_nothing_is_lost(light: Clone, tmp_path
     """DVC writes dvc.lock in place, and does not start again from what a kill leaves of it; its cache has the rest."""
     clone, lock = light.copy(tmp_path / "project"), tmp_path / "project/dvc.lock"
     with watched(clone) as start:
-        forget(clone, FROM_TRAIN)
+        forget(clone, STAGES[STAGES.index("train") :])
         first = start()
         assert until(lambda: lock.stat().st_size == 0, first.over), first.said()
         os.killpg(first.process.pid, signal.SIGKILL)

@@ -24,8 +24,8 @@ def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`make` in a folder that has what the set-up reads."""
     for name in ("Makefile", "requirements.lock"):
         shutil.copy(ROOT / name, folder)
-    # The tests may run under a `make` of their own, which tells its children so.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    # The tests may run under a `make` of their own, which tells its children so, and what it was given.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "VENV"))}
     command = ["make", *arguments]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
@@ -52,7 +52,9 @@ def test_the_setup_is_skipped_while_the_lock_is_the_same(tmp_path: Path):
 
 
 def test_make_repro_on_what_is_built_runs_nothing_and_tells_the_headline(built: Any):
-    if not (Path(sys.prefix) / "requirements.lock").exists():
+    lock = Path(sys.prefix) / "requirements.lock"
+    # Else it would set up the environment that the tests run in.
+    if not lock.exists() or lock.read_bytes() != (built.root / "requirements.lock").read_bytes():
         pytest.skip("the tests do not run in an environment that `make` has set up")
     told = built.run("make", "repro", f"VENV={sys.prefix}")
     assert "Running stage" not in told

@@ -17,15 +17,17 @@ from stages.core.faults import Fault
 from stages.core.figures import FEATURES
 from stages.shell import plugins
 from stages.shell.params import check, frozen, read, settings
-from tests.conftest import as_nobody
+from tests.conftest import as_nobody, importable
+from tests.sources.tables import table
 
 ROOT = Path(__file__).parent.parent
 GONE = object()
 PINNED = "and model.weights is pinned; name all files, with sha256"
-COLUMNS = {"text": "text", "label": None, "key": None, "group": None, "spans": None, "attributes": []}
-FILE = {"path": "mine.csv", "sha256": "0" * 64, "encoding": "utf-8", "delimiter": ",", "columns": COLUMNS}
-MINE: dict[str, Any] = {"name": "mine", "kind": "csv"} | FILE
-WHEELS = {"name": "docs", "kind": "wheels", "platforms": [], "skip": [], "text": "full", "labels": {}}
+COMMON = {"licence": None, "quota": None, "rejects": 0.0}
+FILE = {"at": "mine.csv", "sha256": "0" * 64, "members": None, "constants": {}}
+MINE: dict[str, Any] = {"name": "mine", "kind": "csv"} | COMMON | table(FILE)
+WHEELS = {"name": "docs", "kind": "wheels"} | COMMON | {"platforms": [], "skip": [], "text": "full", "labels": {}}
+THERE = ", ".join(plugins.nearest("cvs", plugins.names("sources")))
 HEXADECIMAL = "64 hexadecimal digits are wanted, as `sha256sum FILE` prints them"
 
 # What is changed in params.yaml, and what `check` says to it; a key with a dot in it can't be in a path.
@@ -142,12 +144,12 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "sources": (
         {
             "ingest.sources": [
-                {"name": "Mine", "kind": "cvs"},
-                {"name": "mine"},
+                {"name": "Mine", "kind": "cvs"} | COMMON,
+                {"name": "mine"} | COMMON,
                 "mine.csv",
-                {
-                    "name": "mine",
-                    "kind": "wheels",
+                {"name": "mine", "kind": "wheels"}
+                | COMMON
+                | {
                     "wheels": [],
                     "platforms": [],
                     "skip": [],
@@ -157,7 +159,7 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
             ]
         },
         [
-            "ingest.sources[0]: no 'cvs' in stages/sources; there is: csv, wheels",
+            f"ingest.sources[0]: no 'cvs' in stages/sources; there is: {THERE}",
             "ingest.sources[3].wheels: at least 1 wanted, not ()",
             "ingest.sources[3].text: missing",
             "ingest.sources[3].txt: unknown; did you mean text?",
@@ -167,20 +169,20 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
         ],
     ),
     "two sources of one name": (
-        {"ingest.sources": [MINE, MINE | {"path": "other.csv"}]},
+        {"ingest.sources": [MINE, MINE | {"separator": ";"}]},
         ["ingest.sources: 2 are named mine; give each a name of its own"],
     ),
     "no sha256": (
         {
             "weights.files": {"tokenizer.json": "953F"},
             "ingest.sources": [
-                MINE | {"sha256": "0" * 63},
+                MINE | {"files": [FILE | {"sha256": "0" * 63}]},
                 WHEELS | {"wheels": [{"name": "numpy", "version": 3.1, "sha256": "g" * 64}]},
             ],
         },
         [
             f"weights.files.tokenizer.json: {HEXADECIMAL}, not '953F'",
-            f"ingest.sources[0].sha256: {HEXADECIMAL}, not '{'0' * 63}'",
+            f"ingest.sources[0].files[0].sha256: {HEXADECIMAL}, not '{'0' * 63}'",
             "ingest.sources[1].wheels[0].version: YAML reads 3.1 as a float; put it in quotes",
             f"ingest.sources[1].wheels[0].sha256: {HEXADECIMAL}, not '{'g' * 64}'",
         ],
@@ -325,7 +327,7 @@ def ran(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-m", "stages.commands", "check", *arguments],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+        env=os.environ | {"PYTHONPATH": importable(ROOT)} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

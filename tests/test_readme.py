@@ -11,6 +11,11 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from stages.core.fields import Table
+from stages.shell import plugins
+from stages.shell.params import check, frozen, read
+
+TABLE = Table.model_fields.keys()
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ABOVE = {  # what has no docstring of its own
@@ -48,14 +53,19 @@ def test_the_tree_has_a_caption_for_every_file() -> None:
 
 
 def test_the_csv_example_is_right() -> None:
-    from stages.sources.csv import Params
-
     example = re.search(r"```yaml\n(    - name: tickets.*?)```", README, re.DOTALL)
     assert example
     (entry,) = YAML(typ="safe").load(example[1].replace("…", "a" * 64))
-    columns = entry["columns"] | {"attributes": tuple(entry["columns"]["attributes"])}
-    params = Params.model_validate({k: v for k, v in entry.items() if k not in ("name", "kind")} | {"columns": columns})
-    assert params.columns.text == "body"
+    params = read(ROOT / "params.yaml")
+    checked = check(params | {"ingest": params["ingest"] | {"sources": frozen([entry])}})
+    assert checked.faults == [] and checked.values["ingest"].sources[0].params.fields.text == "body"
+
+
+def test_every_kind_of_source_is_told() -> None:
+    for kind in plugins.names("sources"):
+        (keys,) = re.findall(rf"^\| `{kind}` \|.*\| (.*) \|$", README, re.MULTILINE)
+        own = plugins.load("sources", kind).Params.model_fields.keys() - (TABLE if "those of tables" in keys else set())
+        assert own <= set(re.findall(r"`(\w+)`", keys))
 
 
 def test_the_cleaning_step_of_the_readme_works() -> None:

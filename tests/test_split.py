@@ -173,3 +173,47 @@ def test_many_labels_that_a_side_lacks_are_cut() -> None:
     first, *lines, last = str(fault.value).splitlines()
     assert first == f"12 of 12 labels are not on all sides; {REMEDY}:"
     assert len(lines) == 10 and last == "  and 2 more"
+
+
+def placed(*documents: Item, p: Params = P) -> tuple[dict[str, str], dict[str, str | None]]:
+    """Sides of the groups with a given side; and of those that go, for whom."""
+    side_of, drops = split.settled(split.groups(documents))
+    assert not side_of.keys() & drops.keys()
+    return side_of, {one: drop.of for one, drop in drops.items()}
+
+
+def test_a_side_that_a_source_gives_is_kept_and_its_twins_in_training_go() -> None:
+    twin, other = ("text same",), ("text other",)
+    assert placed(
+        Item("a", "x", twin),
+        Item("b", "x", twin, "test"),
+        Item("c", "x", (*twin, *other), "train"),
+        Item("d", "x", other, "validation"),
+        Item("e", "x", ("text far",)),
+    ) == ({"b": "test", "d": "validation"}, {"a": "b", "c": "b"})
+
+
+def test_what_is_tied_to_given_training_documents_is_training() -> None:
+    assert placed(Item("a", "x", ("g",)), Item("b", None, ("g",), "train")) == ({"a": "train", "b": "train"}, {})
+
+
+@given(ITEMS, st.lists(st.sampled_from([None, "train", "validation", "test"]), min_size=30, max_size=30))
+def test_no_tie_straddles_training_and_what_is_given(
+    drawn: list[tuple[str | None, list[int]]], given_: list[str | None]
+):
+    documents = [Item(one.id, one.label, one.ties, side) for one, side in zip(items(drawn), given_, strict=False)]
+    side_of, drops = placed(*documents)
+    for item in documents:
+        if item.given in ("validation", "test"):
+            assert side_of[item.id] == item.given
+        elif item.given == "train":
+            assert side_of.get(item.id, "gone") == ("gone" if item.id in drops else "train")
+        for other in documents:
+            if set(item.ties) & set(other.ties) and other.given in ("validation", "test"):
+                assert side_of.get(item.id) != "train"
+
+
+def test_shares_of_nothing_make_no_side() -> None:
+    tied = [[Item(f"{n}", "x", ())] for n in range(50)]
+    none = P.model_copy(update={"test": 0.0})
+    assert Counter(split.sides(tied, none).values()) == {"train": 45, "validation": 5}

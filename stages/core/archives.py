@@ -16,15 +16,19 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 # zipfile reads the list of members in one go and makes an object of each: 8 MiB are some 100,000 members.
 LIST = 2**23
 # What zipfile says of damaged, encrypted and unknown members, each in its own words.
-DAMAGED = (zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, UnicodeDecodeError)
+DAMAGED = (zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError, OverflowError)
 
 
-class Bounded(io.FileIO):
-    """A file that gives nobody more than LIST bytes at once."""
+class Bounded(io.BufferedReader):
+    """A file that, while its list of members is read, gives nobody more than LIST bytes at once."""
+
+    listing = True
 
     def read(self, size: int | None = -1) -> bytes:
+        if not self.listing:
+            return super().read(size)
         wanted = LIST + 1 if size is None or size < 0 else size
-        content = super().read(min(wanted, LIST + 1)) or b""
+        content = super().read(min(wanted, LIST + 1))
         if len(content) > LIST:
             raise BadZipFile(f"its list of members is longer than {LIST:,} bytes")
         return content
@@ -40,11 +44,12 @@ def reading() -> Generator[None]:
 
 
 @contextmanager
-def opened(path: Path) -> Generator[ZipFile]:
-    """The archive, if its list of members can be read."""
-    with Bounded(path) as file:
+def opened(source: Path | bytes) -> Generator[ZipFile]:
+    """The archive in a file, or in these bytes, if its list of members can be read."""
+    with Bounded(io.FileIO(source) if isinstance(source, Path) else io.BytesIO(source)) as file:
         with reading():
             archive = ZipFile(file)
+        file.listing = False
         with archive:
             yield archive
 
@@ -61,3 +66,9 @@ def member(archive: ZipFile, info: ZipInfo, most: int) -> Generator[IO[bytes]]:
         raise BadZipFile("neither stored nor deflated")
     with reading(), archive.open(info) as file:
         yield file
+
+
+def content(archive: ZipFile, info: ZipInfo, most: int) -> bytes:
+    """All of a member. A read without a size would unpack whatever there is before it is cut to what was declared."""
+    with member(archive, info, most) as file:
+        return file.read(info.file_size)

@@ -213,6 +213,11 @@ def side_rows(folder: Path, columns: list[str] | None = None) -> Iterator[dict[s
         yield from read_table(path, columns).to_pylist()
 
 
+def given(side: str | None) -> bool:
+    """Whether a document is on a validation or test side that its source brings: such a side is never thinned."""
+    return side in {"validation", "test"}
+
+
 def reasons(drops: Iterable[Drop | Reject]) -> dict[str, int]:
     """How many left for which reason, most first, names in order where equal."""
     counted = Counter(drop.reason for drop in drops)

@@ -76,9 +76,7 @@ def read(p: Params, part: Part, paths: Sequence[Path]) -> Iterator[Chunk | Rejec
         if p.dialect.header:
             names = header or heading(place, next(found, (1, []))[1], p.columns())
         else:
-            first = next(found, None)
-            found = chain([first] if first else [], found)
-            names = heading(place, numbered(first), p.columns()) if first else []
+            found, names = numbered(found, place, p.columns())
         while batch := list(islice(found, BATCH)):
             good, rejects = even(batch, names, place)
             yield from rejects
@@ -90,9 +88,17 @@ def read(p: Params, part: Part, paths: Sequence[Path]) -> Iterator[Chunk | Rejec
                 yield from (chunk, *rejects, Unwanted(unwanted))
 
 
-def numbered(first: tuple[int, list[str] | Reject]) -> list[str] | Reject:
-    """The names of columns that have none: 1, 2, ..."""
-    return first[1] if isinstance(first[1], Reject) else [f"{n}" for n, _ in enumerate(first[1], start=1)]
+def numbered(
+    found: Iterator[tuple[int, list[str] | Reject]], place: str, wanted: Sequence[str]
+) -> tuple[Iterator[tuple[int, list[str] | Reject]], list[str]]:
+    """The same records; and the names of their columns, 1, 2, ..., as many as the first one has."""
+    before: list[tuple[int, list[str] | Reject]] = []
+    for one in found:
+        before.append(one)
+        if isinstance(one[1], list):
+            names = [f"{n}" for n in range(1, len(one[1]) + 1)]
+            return chain(before, found), heading(place, names, wanted)
+    return iter(before), []
 
 
 def records(stream: IO[bytes], dialect: Dialect, place: str, line: int) -> Iterator[tuple[int, list[str] | Reject]]:
@@ -111,20 +117,23 @@ def records(stream: IO[bytes], dialect: Dialect, place: str, line: int) -> Itera
         strict=True,
     )
     at = line
-    while True:
-        try:
-            record = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield at, Reject(f"{place}:{at}", f"lines {at} to {line + reader.line_num - 1}: {error}")
-        except (*DAMAGED, UnicodeError) as error:
-            yield at, Reject(f"{place}:{at}", f"the file breaks off here: {error}")
-            return
-        else:
-            if record:
-                yield at, record
-        at = line + reader.line_num
+    try:
+        while True:
+            try:
+                record = next(reader)
+            except csv.Error as error:
+                yield at, Reject(f"{place}:{at}", f"lines {at} to {line + reader.line_num - 1}: {error}")
+            else:
+                if record:
+                    yield at, record
+            at = line + reader.line_num
+    except StopIteration:
+        return
+    except (*DAMAGED, UnicodeError) as error:
+        yield at, Reject(f"{place}:{at}", f"the file breaks off here: {error}")
+    finally:
+        if not text.closed:
+            text.detach()  # the stream is its opener's to close
 
 
 def heading(place: str, header: list[str] | Reject, wanted: Sequence[str]) -> list[str]:

@@ -78,7 +78,7 @@ class Pinned(NamedTuple):
         return fetch.wheel(self.wheel.name, self.wheel.version, self.wheel.sha256, self.platforms, cache)
 
 
-def attributes(_: Params) -> pa.DataType:
+def attributes(p: Params) -> pa.DataType:
     return ATTRIBUTES
 
 
@@ -86,7 +86,7 @@ def needs(p: Params) -> list[Pinned]:
     return [Pinned(wheel, p.platforms) for wheel in p.wheels]
 
 
-def parts(p: Params, _: Sequence[Path]) -> range:
+def parts(p: Params, paths: Sequence[Path]) -> range:
     return range(len(p.wheels))
 
 

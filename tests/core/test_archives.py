@@ -4,6 +4,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_LZMA, BadZipFile, ZipFile, ZipInfo
 
 import pytest
@@ -34,12 +35,20 @@ def patched(path: Path, offset: int, value: bytes) -> Path:
 
 def read(path: Path) -> bytes:
     """The content of a.py."""
-    with archives.opened(path) as archive, archives.member(archive, archive.getinfo("a.py"), MOST) as file:
-        return file.read()
+    with archives.opened(path) as archive:
+        return archives.content(archive, archive.getinfo("a.py"), MOST)
 
 
 def test_a_member_is_read(tmp_path: Path) -> None:
     assert read(made(tmp_path / "a.zip", b"x" * MOST)) == b"x" * MOST
+
+
+def test_a_member_may_be_longer_than_a_list(tmp_path: Path) -> None:
+    """And an archive may be bytes, as one inside of another is."""
+    content = Random(0).randbytes(archives.LIST + 1)
+    path = made(tmp_path / "a.zip", content)
+    with archives.opened(path.read_bytes()) as archive:
+        assert archives.content(archive, archive.getinfo("a.py"), len(content)) == content
 
 
 def test_a_bomb_is_refused_by_its_declared_size(tmp_path: Path) -> None:

@@ -43,6 +43,19 @@ def test_what_is_not_there_or_whole_is_left_alone(tmp_path: Path) -> None:
     assert mended(tmp_path) == []
 
 
+def test_what_dvc_may_be_writing_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dvc.repo import Repo
+
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
+    with Repo.init(str(tmp_path), no_scm=True) as repo, repo.lock:
+        (tmp_path / "dvc.lock").write_text("schema: '2.0'\nsta", encoding="utf-8")
+        with pytest.raises(Fault) as fault:
+            mended(tmp_path)
+    assert str(fault.value).startswith(f"{tmp_path}/.dvc: DVC is at work here (")
+    assert str(fault.value).endswith("); wait for it, then run again")
+    assert (tmp_path / "dvc.lock").read_text(encoding="utf-8").endswith("sta")
+
+
 def test_a_merge_is_left_to_people(tmp_path: Path) -> None:
     path = tmp_path / "dvc.lock"
     path.write_text("schema: '2.0'\n<<<<<<< ours\nstages: {}\n=======\nstages:\n>>>>>>> theirs\n", encoding="utf-8")

@@ -147,7 +147,7 @@ def test_another_interpreter_and_other_packages_are_told():
             "numpy==2.4.*",
             "ruamel-yaml==0.19.1",
         ),
-        *("coverage[toml]==7.17.3", "nowhere==1 ; sys_platform == 'win32'"),
+        *("hypothesis[cli]==6.170.15", "nowhere==1 ; sys_platform == 'win32'"),
     ],
 )
 def test_the_same_version_however_it_is_written(line: str):

