@@ -152,16 +152,17 @@ def zipped(archive: ZipFile) -> dict[str, ZipInfo]:
 
 
 def parts(
-    files: Sequence[File], paths: Sequence[Path], *, quotes: bytes | None = None, whole: bool = False
+    files: Sequence[File], paths: Sequence[Path], *, quotes: bytes | None = None, whole: bool = False, groups: int = 1
 ) -> list[Part]:
     """All there is to read, in order of arrival: members in groups, large plain files in stretches of whole lines.
 
-    With `quotes`, a line does not end within them; with `whole`, files are not divided.
+    With `quotes`, a line does not end within them; with `whole`, files are not divided. Where a member is much work,
+    `groups` says in how many they shall come at least, for more than one process to have some.
     """
     found: list[Part] = []
     for n, (file, path) in enumerate(zip(files, paths, strict=True)):
         if file.members is not None:
-            found += [Part(n, group) for group in grouped(members(path, file.members, file.at))]
+            found += [Part(n, group) for group in grouped(members(path, file.members, file.at), groups)]
         elif path.is_dir():
             raise Fault(f"{file.at}: a folder; say in `members` which of its files are wanted, such as '*'")
         elif whole or path.stat().st_size <= PART or packed(path):
@@ -171,12 +172,12 @@ def parts(
     return found
 
 
-def grouped(found: Sequence[Member]) -> Iterator[tuple[str, ...]]:
+def grouped(found: Sequence[Member], groups: int = 1) -> Iterator[tuple[str, ...]]:
     """Members that are read as one: neighbours, neither too many nor too large together."""
     group: list[str] = []
-    size = 0
+    size, most = 0, min(MEMBERS, -(-len(found) // groups))
     for one in found:
-        if group and (len(group) == MEMBERS or size + one.size > PART):
+        if group and (len(group) == most or size + one.size > PART):
             yield tuple(group)
             group, size = [], 0
         group.append(one.name)
