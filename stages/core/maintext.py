@@ -76,10 +76,11 @@ def by_trafilatura(html: str) -> tuple[Any, str]:
 
 def by_resiliparse(html: str) -> tuple[Any, str]:
     from lxml.html import HTMLParser, document_fromstring
-    from resiliparse.extract.html2text import extract_plain_text
+    from resiliparse.extract.html2text import extract_plain_text  # pyright: ignore[reportMissingModuleSource]
 
-    furniture = {"alt_texts": False, "comments": False, "post_meta": False}
-    main = extract_plain_text(html, preserve_formatting=True, main_content=True, **furniture).strip()
+    main = extract_plain_text(
+        html, preserve_formatting=True, main_content=True, alt_texts=False, comments=False, post_meta=False
+    ).strip()
     if not main:
         return None, ""
     parser = HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True)
@@ -92,7 +93,7 @@ def decoded(content: bytes, charset: str | None) -> str:
     What is UTF-8 by its bytes is nothing else, whatever somebody says of it, unless it has escapes, as the encodings of
     seven bits do, or zeros.
     """
-    from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
+    from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5  # pyright: ignore[reportMissingModuleSource]
 
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16", "replace")

@@ -90,6 +90,5 @@ def row(page: Page, key: str, file: File, **known: str | None) -> Row:
     """A page as a document-to-be."""
     shared = file.constants
     further = {name: value for name, value in shared.items() if name not in CONSTANT}
-    about = page._asdict() | known | further
-    text, side = about.pop("text"), shared.get("split")
-    return Row(key, text, shared.get("label"), shared.get("group"), about, split=side)
+    about = {name: value for name, value in page._asdict().items() if name != "text"} | known | further
+    return Row(key, page.text, shared.get("label"), shared.get("group"), about, split=shared.get("split"))

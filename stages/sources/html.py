@@ -8,9 +8,10 @@ import pyarrow as pa
 from pydantic import Field
 
 from stages.core import inputs, pages
-from stages.core.inputs import DAMAGED, File, Part
+from stages.core.inputs import File, Part
 from stages.core.params import Positive, Section
 from stages.core.records import Reject, Row
+from stages.core.streams import DAMAGED
 
 GROUPS = 16  # a page is much work: a small archive too shall keep several processes busy
 
