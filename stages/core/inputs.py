@@ -36,6 +36,8 @@ from stages.core.tars import REST, distinct, indexed, unpacked
 
 PART = 2**26  # bytes of a plain file, or of members, that are read as one
 MEMBERS = 500  # members that are read as one
+# What a stream of so many bytes holds.
+Unpack = Callable[[Stream, int], Stream]
 ZIP = (b"PK\3\4", b"PK\5\6")
 
 
@@ -152,16 +154,17 @@ def zipped(archive: ZipFile) -> dict[str, ZipInfo]:
 
 
 def parts(
-    files: Sequence[File], paths: Sequence[Path], *, quotes: bytes | None = None, whole: bool = False
+    files: Sequence[File], paths: Sequence[Path], *, quotes: bytes | None = None, whole: bool = False, groups: int = 1
 ) -> list[Part]:
     """All there is to read, in order of arrival: members in groups, large plain files in stretches of whole lines.
 
-    With `quotes`, a line does not end within them; with `whole`, files are not divided.
+    With `quotes`, a line does not end within them; with `whole`, files are not divided. Where a member is much work,
+    `groups` says in how many they shall come at least, for more than one process to have some.
     """
     found: list[Part] = []
     for n, (file, path) in enumerate(zip(files, paths, strict=True)):
         if file.members is not None:
-            found += [Part(n, group) for group in grouped(members(path, file.members, file.at))]
+            found += [Part(n, group) for group in grouped(members(path, file.members, file.at), groups)]
         elif path.is_dir():
             raise Fault(f"{file.at}: a folder; say in `members` which of its files are wanted, such as '*'")
         elif whole or path.stat().st_size <= PART or packed(path):
@@ -171,12 +174,12 @@ def parts(
     return found
 
 
-def grouped(found: Sequence[Member]) -> Iterator[tuple[str, ...]]:
+def grouped(found: Sequence[Member], groups: int = 1) -> Iterator[tuple[str, ...]]:
     """Members that are read as one: neighbours, neither too many nor too large together."""
     group: list[str] = []
-    size = 0
+    size, most = 0, min(MEMBERS, -(-len(found) // groups))
     for one in found:
-        if group and (len(group) == MEMBERS or size + one.size > PART):
+        if group and (len(group) == most or size + one.size > PART):
             yield tuple(group)
             group, size = [], 0
         group.append(one.name)
@@ -228,56 +231,58 @@ def shown(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
-def opened(file: File, path: Path, part: Part) -> Iterator[tuple[str, Stream]]:
+def opened(file: File, path: Path, part: Part, unpack: Unpack = plain) -> Iterator[tuple[str, Stream]]:
     """Name and content of each file of a part, unpacked, one after the other; to be read before the next is asked for.
 
     Damage shows while reading, as one of DAMAGED; `read1` gives all that comes before it, `read` may not.
     """
     if not part.members:
-        with unzipped(path, part.start, part.end) as stream:
+        with unzipped(path, part.start, part.end, unpack=unpack) as stream:
             yield file.at, stream
         return
-    with container(path) as content:
+    with container(path, unpack) as content:
         for name in part.members:
             with content(name) as stream:
                 yield f"{file.at}/{shown(name)}", stream
 
 
 @contextmanager
-def container(path: Path) -> Generator[Callable[[str], AbstractContextManager[Stream]]]:
+def container(path: Path, unpack: Unpack = plain) -> Generator[Callable[[str], AbstractContextManager[Stream]]]:
     """What opens a file in a folder or an archive by its name."""
     if path.is_dir():
-        yield lambda name: unzipped(path / name)
+        yield lambda name: unzipped(path / name, unpack=unpack)
     elif is_zip(path):
         with archives.opened(path) as archive:
             infos = zipped(archive)
-            yield lambda name: BufferedReader(Late(archive, infos[name]))
+            yield lambda name: BufferedReader(Late(archive, infos[name], unpack))
     else:
         index = indexed(path)
-        yield lambda name: laid_out(path, index[name])
+        yield lambda name: laid_out(path, index[name], unpack)
 
 
-def laid_out(index: Path, file: int | str) -> AbstractContextManager[Stream]:
+def laid_out(index: Path, file: int | str, unpack: Unpack) -> AbstractContextManager[Stream]:
     """A file of an unpacked archive, or why there is none."""
-    return unzipped(index.with_name(f"{file}")) if isinstance(file, int) else BufferedReader(Nothing(file))
+    if isinstance(file, str):
+        return BufferedReader(Nothing(file))
+    return unzipped(index.with_name(f"{file}"), unpack=unpack)
 
 
 @contextmanager
-def unzipped(path: Path, start: int = 0, end: int | None = None) -> Generator[Stream]:
+def unzipped(path: Path, start: int = 0, end: int | None = None, *, unpack: Unpack = plain) -> Generator[Stream]:
     """A file, or a stretch of it, without its compression."""
     with path.open("rb") as file:
         if end is not None:
             file.seek(start)
             yield BufferedReader(Stretch(file, end - start), BLOCK)
         else:
-            yield plain(file, path.stat().st_size)
+            yield unpack(file, path.stat().st_size)
 
 
 class Late(Pieces):
     """A member of a zip that is opened when it is read, so that damage is told of it and not of the archive."""
 
-    def __init__(self, archive: ZipFile, info: ZipInfo) -> None:
-        self.archive, self.info = archive, info
+    def __init__(self, archive: ZipFile, info: ZipInfo, unpack: Unpack) -> None:
+        self.archive, self.info, self.unpack = archive, info, unpack
         self.stack = ExitStack()
         self.content: Stream | None = None
 
@@ -286,7 +291,7 @@ class Late(Pieces):
             if self.content is None:
                 member = archives.member(self.archive, self.info, bound(self.info.compress_size))
                 file = cast(Stream, self.stack.enter_context(member))
-                self.content = plain(file, self.info.file_size)
+                self.content = self.unpack(file, self.info.file_size)
             return self.content.read1(most)
 
     def close(self) -> None:
