@@ -297,18 +297,12 @@ def taken(folder: Path, out: Path, prefix: str) -> dict[str, Any]:
     return read_json(folder / SUMMARY)
 
 
-def key(source: Source, shard_documents: int) -> str:
-    """What all that counts for a source's shards is remembered by: its pins stand for its bytes."""
-    said = json.dumps([source.model_dump(mode="json", exclude={"params"}), source.params.model_dump(mode="json")])
-    return memo.key(["ingest", f"sources.{source.kind}"], "data", said, f"{shard_documents}")
-
-
 def stage(e: Engine, p: Params, out: Path) -> str:
     """Reads the sources that are new; the others are as they were."""
     out.mkdir()
     prefixes = [f"{n:03}-{source.name}" for n, source in enumerate(p.sources)]
     keys = [
-        memo.key(["ingest", f"sources.{one.kind}"], "data", one.model_dump_json(), f"{p.shard_documents}")
+        memo.key(["ingest", f"sources.{one.kind}"], "sources", one.model_dump_json(), f"{p.shard_documents}")
         for one in p.sources
     ]
     known = {n: folder for n, key in enumerate(keys) if (folder := memo.recalled(e.cache, key))}
