@@ -12,11 +12,12 @@ from typing import IO, Annotated
 import pyarrow as pa
 from pydantic import Field, field_validator
 
-from stages.core import fields, inputs
+from stages.core import fields, inputs, rfc4180
 from stages.core.faults import Fault, did_you_mean
 from stages.core.inputs import DAMAGED, File, Part
 from stages.core.params import Section
 from stages.core.records import Chunk, Reject, Unwanted
+from stages.core.rfc4180 import Block, Marks, divided
 
 BATCH = 5_000  # records that are mapped at once
 LONGEST = 2**24  # characters of a field, or of a line at once
@@ -44,6 +45,12 @@ class Dialect(Section):
             raise ValueError(f"{error}; utf-8 is the usual one") from None
         return encoding
 
+    def marks(self) -> Marks | None:
+        """What parts records in the usual way, if they are written in it."""
+        own = f"{self.delimiter}{self.quote or ''}"
+        usual = codecs.lookup(self.encoding).name == "utf-8" and self.escape is None and own.isascii()
+        return Marks(self.delimiter, self.quote) if usual and len({*own, *"\r\n\0"}) == len(own) + 3 else None
+
 
 class Params(fields.Table):
     files: Annotated[tuple[File, ...], Field(min_length=1)]
@@ -65,27 +72,37 @@ def parts(p: Params, paths: Sequence[Path]) -> list[Part]:
 
 
 def read(p: Params, part: Part, paths: Sequence[Path]) -> Iterator[Chunk | Reject | Unwanted]:
+    """Blocks of records at once, as columns; record by record what is not as simple as that."""
     file, path = p.files[part.file], paths[part.file]
-    kinds, header = attributes(p), None
+    header = None
     if part.start and p.dialect.header:
         with inputs.unzipped(path) as stream:
             _, first = next(records(stream, p.dialect, file.at, 1))
             header = heading(file.at, first, p.columns())
     for place, stream in inputs.opened(file, path, part):
-        found = records(stream, p.dialect, place, part.line)
-        if p.dialect.header:
-            names = header or heading(place, next(found, (1, []))[1], p.columns())
-        else:
-            found, names = numbered(found, place, p.columns())
-        while batch := list(islice(found, BATCH)):
-            good, rejects = even(batch, names, place)
-            yield from rejects
-            values = zip(*(record for _, record in good), strict=True)
-            columns = {name: one for name, one in zip(names, values, strict=bool(good)) if name in p.columns()}
-            if good:
-                lines = [line for line, _ in good]
-                chunk, rejects, unwanted = fields.mapped(columns, lines, place, p, file.constants, kinds)
-                yield from (chunk, *rejects, Unwanted(unwanted))
+        mapped = partial(fields.mapped, place=place, p=p, constants=file.constants, kinds=attributes(p))
+        names = header
+        for block in divided(stream, p.dialect.marks(), part.line):
+            found, begun = records(block.stream, p.dialect, place, block.line), 0
+            if names is None and p.dialect.header:
+                names, begun = heading(place, next(found, (1, []))[1], p.columns()), 1
+            elif names is None:
+                found, names = numbered(found, place, p.columns())
+            if isinstance(block, Block) and (columns := rfc4180.columns(block, names, p.dialect.marks())):
+                columns = {name: columns[name][begun:] for name in p.columns()}
+                yield from told(*mapped(columns, block.numbers[begun:].tolist()))
+                continue
+            while batch := list(islice(found, BATCH)):
+                good, rejects = even(batch, names, place)
+                yield from rejects
+                values = zip(*(record for _, record in good), strict=True)
+                columns = {name: one for name, one in zip(names, values, strict=bool(good)) if name in p.columns()}
+                if good:
+                    yield from told(*mapped(columns, [line for line, _ in good]))
+
+
+def told(chunk: Chunk, rejects: Sequence[Reject], unwanted: int) -> tuple[Chunk | Reject | Unwanted, ...]:
+    return (chunk, *rejects, Unwanted(unwanted))
 
 
 def numbered(
@@ -105,7 +122,7 @@ def records(stream: IO[bytes], dialect: Dialect, place: str, line: int) -> Itera
     """The line where each record begins, and its fields; a blank line is no record. Bytes that can't be decoded pass as
     halves of surrogate pairs."""
     # A byte order mark, as spreadsheets write it, is no part of the first column's name.
-    encoding = "utf-8-sig" if codecs.lookup(dialect.encoding).name == "utf-8" else dialect.encoding
+    encoding = "utf-8-sig" if line == 1 and codecs.lookup(dialect.encoding).name == "utf-8" else dialect.encoding
     text = io.TextIOWrapper(stream, encoding, "surrogateescape", newline="")  # pyright: ignore[reportArgumentType]
     csv.field_size_limit(LONGEST)
     reader = csv.reader(
