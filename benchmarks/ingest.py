@@ -5,7 +5,7 @@ count) comes many times, its words in another order each time: lengths, words an
 Ours is the whole of stage `ingest` on two cores, in a fresh cache: sha256, parts, ids, checks, shards, what is found
 out over all parts, the data sheet, and what is remembered for the next time. The peer reads the same file with
 pyarrow's own reader on two cores and writes the same columns as Parquet, compressed in the same way. Imports and the
-start of the engine are not counted in seconds, but in CPU seconds. Runs take turns, so that what else the machine does
+start of the engine are not counted. Runs take turns, so that what else the machine does
 falls on all. The last table is of memory alone: of all processes together, at most.
 """
 
@@ -13,16 +13,17 @@ import csv
 import json
 import os
 import random
-import resource
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import psutil
 from budget import ROOT, watched
 
 sys.path.insert(0, str(ROOT))
@@ -106,13 +107,14 @@ def write(case: Case, size: int, path: Path, cache: Path) -> None:
     """The file of a case, of so many bytes."""
     rows = case.rows(cache)
     with path.open("w", encoding="utf-8", newline="") as file:
-        write_rows: Callable[[Row], Any] = lambda row: file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        table = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         if case.kind == "csv":
-            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            write_rows = writer.writerow
+            table.writeheader()
         for n, row in enumerate(multiplied(rows)):
-            write_rows(row)
+            if case.kind == "csv":
+                table.writerow(row)
+            else:
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
             if n % 1_000 == 0 and file.tell() > size:
                 break
 
@@ -134,63 +136,81 @@ def ready(kind: str) -> None:
     plugins.load("sources", kind)
 
 
-def ours(case: Case, path: Path, folder: Path) -> float:
-    """Seconds of the stage."""
+class Cost(NamedTuple):
+    """Seconds, and CPU seconds of all processes."""
+
+    seconds: float
+    cpu: float
+
+
+def spent() -> Cost:
+    """Both, up to now."""
+    this = psutil.Process()
+    each = [one.cpu_times() for one in (this, *this.children(recursive=True))]
+    return Cost(time.perf_counter(), sum(one.user + one.system for one in each))
+
+
+@contextmanager
+def timed() -> Iterator[None]:
+    """Prints what a block costs."""
+    before = spent()
+    yield
+    after = spent()
+    print(after.seconds - before.seconds, after.cpu - before.cpu)
+
+
+def ours(case: Case, path: Path, folder: Path) -> None:
+    """The stage."""
     p = ingest.Params(sources=(source(case, path),), shard_documents=SHARD)
     with process.executor() as executor:
         list(executor.map(ready, [case.kind] * 8))
-        began = time.perf_counter()
-        ingest.stage(Engine(executor, folder / "cache"), p, folder / "out")
-        return time.perf_counter() - began
+        with timed():
+            ingest.stage(Engine(executor, folder / "cache"), p, folder / "out")
 
 
-def theirs(case: Case, path: Path, folder: Path) -> float:
-    """Seconds of pyarrow's reader and writer."""
+def theirs(case: Case, path: Path, folder: Path) -> None:
+    """pyarrow's reader and writer."""
     import pyarrow as pa
     import pyarrow.csv
     import pyarrow.json
     import pyarrow.parquet as pq
 
     pa.set_cpu_count(CORES)
-    began = time.perf_counter()
-    table = (pyarrow.json.read_json if case.kind == "jsonl" else pyarrow.csv.read_csv)(path)
-    pq.write_table(table, folder / "peer.parquet", compression="zstd", row_group_size=ROW_GROUP)
-    return time.perf_counter() - began
+    with timed():
+        table = (pyarrow.json.read_json if case.kind == "jsonl" else pyarrow.csv.read_csv)(path)
+        pq.write_table(table, folder / "peer.parquet", compression="zstd", row_group_size=ROW_GROUP)
 
 
 WAYS = {"ours": ours, "theirs": theirs}
 
 
-def measured(case: int, way: str, path: Path) -> tuple[float, float, int]:
-    """Seconds, CPU seconds and bytes of memory of a process of its own, and those it starts."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [sys.executable, __file__, f"{case}", way, str(path)]
-    told, _, peak = watched(command, ROOT, dict(os.environ))
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return float(told.splitlines()[-1]), cpu, peak
+def measured(case: int, way: str, path: Path) -> tuple[Cost, int]:
+    """What a process of its own costs, and the bytes of memory that it and those it starts have at most."""
+    told, _, peak = watched([sys.executable, __file__, f"{case}", way, str(path)], ROOT, dict(os.environ))
+    return Cost(*map(float, told.splitlines()[-1].split())), peak
 
 
-def speed(place: Path) -> Iterable[str]:
+def speed(place: Path) -> Iterator[str]:
     """A row of the table for each case."""
     for n, case in enumerate(CASES):
         write(case, SIZE, path := place / "file", place)
-        found: dict[str, list[tuple[float, float, int]]] = {way: [] for way in WAYS}
+        found: dict[str, list[Cost]] = {way: [] for way in WAYS}
         for _ in range(RUNS):
-            for way, one in found.items():
-                one.append(measured(n, way, path))
-        ((mine, cpu, _), (other, other_cpu, _)) = (
-            [statistics.median(column) for column in zip(*found[way], strict=True)] for way in WAYS
+            for way, costs in found.items():
+                costs.append(measured(n, way, path)[0])
+        mine, other = (Cost(*map(statistics.median, zip(*costs, strict=True))) for costs in found.values())
+        yield (
+            f"| {case.name} | {mine.seconds:.2f} | {other.seconds:.2f} | {mine.seconds / other.seconds:.2f} "
+            f"| {mine.cpu:.2f} | {other.cpu:.2f} | {mine.cpu / other.cpu:.2f} |"
         )
-        yield f"| {case.name} | {mine:.2f} | {other:.2f} | {mine / other:.2f} | {cpu:.1f} | {other_cpu:.1f} |"
 
 
-def memory(place: Path) -> Iterable[str]:
+def memory(place: Path) -> Iterator[str]:
     """A row of the table for each size."""
     for size in LARGE:
         write(CASES[0], size, path := place / "file", place)
-        seconds, _, peak = measured(0, "ours", path)
-        yield f"| {path.stat().st_size / 1e9:.1f} | {peak / 2**20:,.0f} | {seconds:.1f} |"
+        cost, peak = measured(0, "ours", path)
+        yield f"| {path.stat().st_size / 1e9:.1f} | {peak / 2**20:,.0f} | {cost.seconds:.1f} |"
 
 
 def main() -> None:
@@ -199,10 +219,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         if sys.argv[1:]:
             case, way, path = sys.argv[1:]
-            print(WAYS[way](CASES[int(case)], Path(path), Path(place)))
+            WAYS[way](CASES[int(case)], Path(path), Path(place))
             return
         print(f"{SIZE / 1e6:.0f} MB each, {CORES} cores, medians of {RUNS}\n")
-        print("| | seconds | pyarrow | ratio | CPU seconds | pyarrow |\n|---|---|---|---|---|---|")
+        print("| | seconds | pyarrow | ratio | CPU seconds | pyarrow | ratio |\n|---|---|---|---|---|---|---|")
         for row in speed(Path(place)):
             print(row, flush=True)
         print(f"\n{CASES[0].name}\n\n| GB | MiB of memory | seconds |\n|---|---|---|")

@@ -35,9 +35,9 @@ from stages.core.records import (
     Unwanted,
     given,
     read_table,
+    reasons,
     rewritten,
     rows_in,
-    reasons,
     schema,
     shards,
     tabled,
@@ -158,10 +158,9 @@ class Numbered:
         numbers, keyed = identified(self.source, chunk.rows)
         known = numbers.copy()
         before = again(numbers, self.seen)
-        for row in before:
-            known[row] = repeated(self.source, int(numbers[row]), self.times)
+        gone, later = ([row for row in before if keyed[row] == one] for one in (True, False))
+        known[later] = repeated(self.source, numbers[later].tolist(), self.times)
         table = documents(self.source, as_ids(known), chunk.rows)
-        gone = [row for row in before if keyed[row]]
         stay = np.delete(np.arange(len(numbers)), gone)
         self.numbers.append(numbers[stay])
         self.keyed.append(keyed[stay])

@@ -62,7 +62,7 @@ def written(column: pa.Array) -> pa.Array:
 
 
 def parts(name: str, values: pa.Array) -> pa.Array:
-    """A part of a hash in each row, as `stable_hash` has it: its length, a name and the value; nothing where none is."""
+    """A part of a hash in each row, as `stable_hash` has it: its length, a name and the value; none where none is."""
     begin = name.encode()
     lengths = pc.fill_null(pc.binary_length(values), 0).to_numpy().astype("<i8") + len(begin)
     offsets = np.arange(0, 8 * len(values) + 8, 8, dtype=np.int32)
@@ -101,10 +101,14 @@ def again(numbers: Numbers, seen: set[int]) -> list[int]:
     return rows
 
 
-def repeated(source: str, content: int, times: "Counter[int]") -> int:
-    """The number of a row without a key whose content came before; `times` counts how often."""
-    times[content] += 1
-    return stable_hash(source, content, times[content] + 1)
+def repeated(source: str, these: Sequence[int], times: "Counter[int]") -> Numbers:
+    """The numbers of rows without a key whose contents came before; `times` counts how often."""
+    counts: list[str] = []
+    for content in these:
+        times[content] += 1
+        counts.append(f"{times[content] + 1}")
+    columns = (pa.array(map(str, these), pa.string()), pa.array(counts, pa.string()))
+    return hashed(joined([common(source, len(these)), *(parts("", one) for one in columns)]))
 
 
 def renumbered(
@@ -117,15 +121,17 @@ def renumbered(
     firsts, times = dict[int, Place](), Counter[int]()
     for part, (numbers, keys) in enumerate(zip(found, keyed, strict=True)):
         changed: dict[int, int | Place] = {}
+        later: list[int] = []
         for row in np.flatnonzero(np.isin(numbers, twice)).tolist():
             number = int(numbers[row])
             first = firsts.setdefault(number, (part, row))
             if keys[row] and first != (part, row):
                 changed[row] = first
             elif first[0] != part:
-                changed[row] = repeated(source, number, times)
+                later.append(row)
             elif first[1] != row:
                 times[number] += 1
+        changed |= zip(later, repeated(source, numbers[later].tolist(), times).tolist(), strict=True)
         if changed:
             yield part, changed
 

@@ -26,12 +26,10 @@ def table(rows: Sequence[Key]) -> pa.Table:
 def numbered(part: Sequence[Key]) -> tuple[identity.Numbers, identity.Flags, list[int]]:
     """A part by itself, as ingest does it: numbers, which have a key, and ids; a key that came before is left out."""
     numbers, keyed = identity.identified("s", table(part))
-    ids, times = numbers.tolist(), Counter[int]()
-    before = identity.again(numbers, set())
-    for row in before:
-        ids[row] = identity.repeated("s", int(numbers[row]), times)
+    ids, before = numbers.copy(), identity.again(numbers, set())
+    ids[before] = identity.repeated("s", numbers[before].tolist(), Counter())
     stay = [row for row in range(len(part)) if not (keyed[row] and row in before)]
-    return numbers[stay], keyed[stay], [ids[row] for row in stay]
+    return numbers[stay], keyed[stay], ids[stay].tolist()
 
 
 def over(parts: Sequence[Sequence[Key]]) -> list[list[int]]:
