@@ -237,14 +237,16 @@ def read(e: Engine, sources: Sequence[Source], size: int, out: Path) -> list[lis
     """All parts of all sources at once, after all that they need from outside."""
     modules = [plugins.load("sources", source.kind) for source in sources]
     wanted = [module.needs(source.params) for module, source in zip(modules, sources, strict=True)]
-    came = iter(e.map(fetched, [one for inputs in wanted for one in inputs], e.cache, what="files"))
-    inputs = [tuple(islice(came, len(one))) for one in wanted]
+    came = e.map(fetched, [one for inputs in wanted for one in inputs], e.cache, what="files")
+    each = iter(came)
+    inputs = [tuple(islice(each, len(one))) for one in wanted]
     tasks = [
         Task(source, part, paths, out / f"part-{n}-{number}")
         for n, (module, source, paths) in enumerate(zip(modules, sources, inputs, strict=True))
         for number, part in enumerate(module.parts(source.params, paths))
     ]
     results = list(zip(tasks, e.map(read_part, tasks, size, what="sources"), strict=True))
+    memo.bounded(e.cache, came)
     return [[result for task, result in results if task.source is source] for source in sources]
 
 

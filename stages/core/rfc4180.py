@@ -65,7 +65,9 @@ def divided(stream: Stream, marks: Marks | None, line: int) -> Iterator[Block | 
             if ends is None or len(rest) > LONGEST:
                 break
             if len(ends):
-                yield numbered(rest[: ends[-1] + 1], newlines, ends, line)
+                whole = numbered(rest[: ends[-1] + 1], newlines, ends, line)
+                if len(whole.numbers):
+                    yield whole
                 line += int(np.searchsorted(newlines, ends[-1], side="right"))
                 rest = rest[ends[-1] + 1 :]
     except DAMAGED as broken:

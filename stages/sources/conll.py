@@ -143,16 +143,15 @@ def parted(part: Part, path: Path) -> Iterator[Part]:
     if part.members or inputs.packed(path):
         yield part
         return
-    start, line, at, lines = 0, 1, 0, 1
+    size, start, line, at, lines = path.stat().st_size, 0, 1, 0, 1
     with path.open("rb") as file:
-        while block := file.read(inputs.PART):
-            cut = max((block.rfind(one) + len(one) for one in BLANK if one in block), default=0)
-            if at + cut > start and cut:
+        while at + inputs.PART < size:
+            block = file.read(inputs.PART)
+            if cut := max((block.rfind(one) + len(one) for one in BLANK if one in block), default=0):
                 yield part._replace(start=start, end=at + cut, line=line)
                 start, line = at + cut, lines + block.count(b"\n", 0, cut)
             at, lines = at + len(block), lines + block.count(b"\n")
-    if start < at or not at:
-        yield part._replace(start=start, end=at, line=line) if start else part
+    yield part._replace(start=start, end=size, line=line) if start else part
 
 
 def read(p: Params, part: Part, paths: Sequence[Path]) -> Iterator[Chunk | Reject]:
