@@ -17,7 +17,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -151,7 +151,7 @@ def spent() -> Cost:
 
 
 @contextmanager
-def timed() -> Iterator[None]:
+def timed() -> Generator[None]:
     """Prints what a block costs."""
     before = spent()
     yield

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 from pydantic import Field, TypeAdapter, ValidationError
 
 from stages.core.inputs import File
@@ -14,9 +14,10 @@ from stages.core.params import Section
 from stages.core.records import Chunk, Reject, Span, Spans, chunk, texts_of
 from stages.core.spans import wrong
 
+pc: Any = pyarrow.compute  # its functions are made while it is imported
 TRIPLES = TypeAdapter(list[tuple[int, int, Annotated[str, Field(min_length=1)]]], config={"strict": True})
 Side = Literal["train", "validation", "test"]
-Columns = Mapping[str, Sequence[Any] | pa.Array]
+Columns = Mapping[str, Any]  # sequences of values, or arrays of texts
 # Fields of the record that a constant may fill; all other constants are attributes.
 CONSTANT = ("label", "group", "split")
 SINGLE = ("label", "pair", "key", "group", "split")
@@ -81,9 +82,9 @@ def mapped(
     `numbers` are the rows' own, of their lines as a rule: `place`:number is where a reject stands. `kinds` is the type
     of the attributes.
     """
-    if found := at_once(columns, numbers, place, p, constants, kinds):
-        return found, [], 0
-    columns = {name: one.to_pylist() if isinstance(one, pa.Array) else one for name, one in columns.items()}
+    if whole := at_once(columns, numbers, place, p, constants, kinds):
+        return whole, [], 0
+    columns = {name: as_list(one) for name, one in columns.items()}
     columns, numbers, unwanted = wanted(columns, numbers, p.where)
     faulty = Faulty()
     found: dict[str, Sequence[Any]] = single(columns, p.fields, faulty) | {
@@ -139,8 +140,12 @@ def at_once(
     return Chunk(pa.table(found), numbers, place)
 
 
-def as_array(values: Sequence[Any] | pa.Array) -> pa.Array:
+def as_array(values: Any) -> pa.Array:
     return values if isinstance(values, pa.Array) else pa.array(values, pa.string())
+
+
+def as_list(values: Any) -> Sequence[Any]:
+    return values.to_pylist() if isinstance(values, pa.Array) else values
 
 
 def called(texts: pa.Array, names: Mapping[str, str]) -> pa.Array:

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 
+pc: Any = pyarrow.compute  # its functions are made while it is imported
 Numbers = np.ndarray[Any, np.dtype[np.uint64]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 Place = tuple[int, int]  # a part, and a row of it

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 import pyarrow.parquet as pq
 
 from stages.core.faults import Fault
 from stages.core.files import writing
 
+pc: Any = pyarrow.compute  # its functions are made while it is imported
 ROW_GROUP = 10_000
 LARGE = 2**25  # bytes of columns that are written as one row group
 
