@@ -11,6 +11,7 @@ from stages.core.faults import Fault
 from stages.core.files import read_json
 from stages.core.params import Source
 from stages.core.records import Document, Reject, Row, Span, read_documents, schema, shards, tabled, texts_of
+from stages.engines import process
 from stages.engines.serial import Serial
 from stages.ingest import Counted, Numbered, Params
 from stages.shell.engine import Engine
@@ -157,6 +158,35 @@ def test_repeats_in_different_parts_are_as_in_one(tmp_path: Path, part: int, mon
     assert ids("a", [Row(None, "same", None, None, {})] * 6) == [one.id for one in without if one.text == "same"]
     assert [one.text for one in keyed] == ["0", "same", "2"]
     assert len(read_json(tmp_path / "out1/rejects.json")) == 9
+
+
+def test_a_key_that_comes_again_in_another_part_says_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    rows = ["1,one", '"2","two', 'lines"', "1,three", "3,four", "2,five"]
+    monkeypatch.setattr(inputs, "PART", 8)
+    source = table(tmp_path / "a.csv", "id,text", *rows, fields={"key": "id"})
+    assert [one.text for one in ingested(tmp_path, source)] == ["one", "two\nlines", "four"]
+    path = f"{tmp_path}/a.csv"
+    assert [(one["place"], one["reason"]) for one in read_json(tmp_path / "out0/rejects.json")] == [
+        (f"{path}:5", f"its key stands at {path}:2 already"),
+        (f"{path}:7", f"its key stands at {path}:3 already"),
+    ]
+
+
+def test_two_processes_write_what_one_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inputs, "PART", 100)
+    rows = [f"{n},{'same' if n % 3 else n}" for n in range(60)]
+    p = Params(sources=(table(tmp_path / "a.csv", "id,text", *rows, quota=40),), shard_documents=7)
+    with process.executor() as several:
+        for name, executor in (("one", Serial()), ("two", several)):
+            ingest.stage(Engine(executor, tmp_path / f"cache-{name}"), p, tmp_path / name)
+    one, two = ({path.name: path.read_bytes() for path in (tmp_path / n).iterdir()} for n in ("one", "two"))
+    assert one == two and len(one) > 7
+
+
+def test_rows_become_columns_before_they_are_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "LARGE", 10)
+    found = Counted(texts_of(), "part").chunks([Row(None, "x" * 6, None, None, {})] * 5)
+    assert [len(one.rows) for one in found] == [2, 2, 1]
 
 
 def test_a_quota_takes_the_lowest_ids_and_leaves_given_sides_whole(tmp_path: Path) -> None:

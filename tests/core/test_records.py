@@ -1,5 +1,6 @@
 """Documents through Parquet: any text comes back, the same rows give the same bytes."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from stages.core import records
 from stages.core.faults import Fault
-from stages.core.records import Document, Drop, Span
+from stages.core.records import Document, Drop, Row, Span, schema, tabled, texts_of
 
 ATTRIBUTES = pa.struct([("module", pa.string())])
 texts = st.text(st.characters(codec="utf-8"))
@@ -106,3 +107,27 @@ def test_shards_in_order_of_arrival_whatever_else_is_there(tmp_path: Path):
     names = ["000-c-00000.parquet", "000-c-00001.parquet", "001-b-00000.parquet"]
     assert [path.name for path in records.shards(tmp_path)] == names
     assert [row["id"] for row in records.side_rows(tmp_path, ["id"])] == names
+
+
+@given(st.lists(st.sampled_from(["", "a", "bb", "c" * 9]), max_size=20), st.lists(st.integers(0, 20), max_size=4))
+def test_row_groups_are_the_same_in_whatever_pieces_rows_come(texts: list[str], cuts: list[int]):
+    rows = tabled([Row(None, text, None, None, {}) for text in texts], schema(texts_of(), Row._fields))
+    edges = [0, *sorted(min(cut, len(texts)) for cut in cuts), len(texts)]
+    pieces = [rows.slice(start, end - start) for start, end in pairwise(edges)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records, "ROW_GROUP", 3)
+        patch.setattr(records, "LARGE", 10)
+        whole, parted = (list(records.grouped(one)) for one in ([rows], pieces))
+    assert [one.to_pylist() for one in parted] == [one.to_pylist() for one in whole]
+    assert [text for one in whole for text in one.column("text").to_pylist()] == texts
+    assert all(len(one) <= 3 and sum(map(len, one.column("text").to_pylist()[:-1])) < 10 for one in whole)
+
+
+def test_a_shard_is_the_same_bytes_in_whatever_pieces_it_comes(tmp_path: Path):
+    kinds = schema(texts_of())
+    rows = pa.Table.from_pylist([{"id": f"{n:016x}", "text": f"text {n}" * 9} for n in range(3_000)], schema=kinds)
+    records.write_tables(tmp_path / "one", [rows], kinds)
+    records.write_tables(tmp_path / "two", [rows.slice(at, 700) for at in range(0, 3_000, 700)], kinds)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    records.rewritten(tmp_path / "two", lambda table: table.slice(1))
+    assert records.rows_in(tmp_path / "two") == 2_999
