@@ -334,9 +334,7 @@ def stage(e: Engine, p: Params, scrape: Path, out: Path) -> str:
     new = [n for n in range(len(keys)) if n not in known]
     results = dict(zip(new, read(e, [sources[n] for n in new], p.shard_documents, out), strict=True))
     summaries = [
-        taken(known[n], out, prefixes[n])
-        if n in known
-        else made(e, sources[n], results[n], keys[n], out, prefixes[n])
+        taken(known[n], out, prefixes[n]) if n in known else made(e, sources[n], results[n], keys[n], out, prefixes[n])
         for n in range(len(keys))
     ]
     rejects = [one for summary in summaries for one in summary.pop("rejects")]

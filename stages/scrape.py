@@ -22,7 +22,7 @@ Places = Annotated[
 ]
 Media = Annotated[str, written(r"[a-z]+/[a-z0-9.+-]+", "a media type is wanted, such as text/html")]
 Agent = Annotated[
-    str, written(r"[A-Za-z_-]+ \(\+\S+\)", "a name and where you can be reached is wanted: name (+mailto:you@example.org)")
+    str, written(r"[A-Za-z_-]+ \(\+\S+\)", "a name and an address of yours are wanted: name (+mailto:you@example.org)")
 ]
 Host = Annotated[str, written(r"[a-z0-9.:-]+", "a host is wanted, such as wiki.intranet or 10.0.0.7")]
 

@@ -29,6 +29,7 @@ def pin(names: Sequence[str], file: Path) -> int:
         text = edited(file.read_text(encoding="utf-8"), change)
         with writing(file) as beside:
             beside.write_text(text, encoding="utf-8")
+        under_dvc(capture)
         print(f"  pinned in {file}; `dvc push` takes the capture to the remote, Git its {capture}.dvc", flush=True)
     return 0
 
@@ -63,7 +64,6 @@ def captured(crawl: Crawl) -> Iterator[str]:
             raise Fault("\n".join([f"{crawl.name}: not one page was kept:", *reasons(got), "correct scrape.crawls"]))
         size = partial.stat().st_size
         os.replace(partial, target)
-        under_dvc(target)
     yield f"{crawl.name}: {got.pages:,} pages in {target}, {size:,} bytes"
     yield from reasons(got)
 
@@ -80,8 +80,10 @@ def counted(what: str, counts: Mapping[str, int]) -> Iterator[str]:
 
 
 def under_dvc(path: Path) -> None:
-    """Lets DVC keep the capture, and Git ignore it."""
+    """Lets DVC keep the capture, and Git ignore it. The pin stands already: what was crawled is not crawled again."""
     command = [sys.executable, "-m", "dvc", "add", "--quiet", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise Fault(f"{path}: DVC can't keep it; run `dvc add {path}`, then this again:\n{done.stderr.strip()}")
+        raise Fault(
+            f"{path}: pinned, but DVC can't keep it; mend this and run `dvc add {path}`:\n{done.stderr.strip()}"
+        )

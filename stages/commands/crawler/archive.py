@@ -1,4 +1,4 @@
-"""The capture of a crawl, a WARC that is its journal too: whatever is whole in it is done, and the rest is done again."""
+"""The capture of a crawl, a WARC that is its journal too: what is whole in it is done, the rest is done again."""
 
 import gzip
 import hashlib

@@ -50,18 +50,23 @@ def media(answer: Answer) -> tuple[str, str | None]:
     return kind, next((one.partition("=")[2].strip("\"' ") for one in rest if one.startswith("charset")), None)
 
 
+def wanted(answer: Answer, crawl: Crawl) -> bytes:
+    """What the server meant to send, if that is what the crawl is after."""
+    if answer.status != HTTPStatus.OK:
+        raise Refused(f"the server answers {answer.status}")
+    if (kind := media(answer)[0]) not in crawl.types:
+        raise Refused(f"content type {kind or 'not said'}")
+    body = unpacked(answer, crawl.size)
+    if len(body) > crawl.size:
+        raise Refused(f"more than {crawl.size:,} bytes, unpacked")
+    return body
+
+
 def judged(visit: Visit, answer: Answer, crawl: Crawl, name: str) -> Outcome:
     """Whether an answer is kept, for all that itself says, and where it leads."""
     if found := redirected(visit, answer):
         return found
-    if answer.status != HTTPStatus.OK:
-        return Outcome(visit, f"the server answers {answer.status}")
-    kind, charset = media(answer)
-    if kind not in crawl.types:
-        return Outcome(visit, f"content type {kind or 'not said'}")
-    body = unpacked(answer, crawl.size)
-    if len(body) > crawl.size:
-        return Outcome(visit, f"more than {crawl.size:,} bytes, unpacked")
+    body, (kind, charset) = wanted(answer, crawl), media(answer)
     page = said(body if kind in HTML else b"", charset, visit.address, name)
     told = [*words(answer.all("x-robots-tag"), name), *words(page.robots, name)]
     links = () if NOFOLLOW & set(told) else tuple(page.links)
