@@ -5,11 +5,12 @@ import hashlib
 import json
 import uuid
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from stages.commands.crawler.wire import Answer
 from stages.core import crawls
@@ -45,6 +46,9 @@ class Outcome:
     digest: str | None = None
 
 
+OUTCOME = TypeAdapter(Outcome)
+
+
 class Archive:
     """A capture on its way. Each visit is written at once: the answer, if it is kept, then a record of the outcome, in
     gzip members of their own."""
@@ -54,7 +58,7 @@ class Archive:
         self.done = list(self.resumed()) if path.exists() else []
         self.file = path.open("ab")
         if not self.file.tell():
-            self.write(record("warcinfo", json.dumps(self.about).encode(), FOUND, **{"WARC-Filename": path.name}))
+            self.write(record("warcinfo", json.dumps(self.about).encode(), FOUND))
 
     def resumed(self) -> Iterator[Outcome]:
         """The visits that are done. What a kill cut off goes."""
@@ -65,7 +69,7 @@ class Archive:
                 if kind == "warcinfo":
                     begun = self.same(one.content)
                 elif kind == "metadata" and one.headers.get("content-type") == FOUND:
-                    yield outcome(json.loads(one.content))
+                    yield OUTCOME.validate_json(one.content)
                 whole = whole if kind == "response" else end
         with self.path.open("r+b") as file:
             file.truncate(whole if begun else 0)
@@ -88,7 +92,7 @@ class Archive:
         """Writes what became of a visit."""
         address = found.visit.address
         members = [response(address, answer)] if answer and found.reason is None else []
-        self.write(*members, record("metadata", json.dumps(asdict(found)).encode(), FOUND, address))
+        self.write(*members, record("metadata", OUTCOME.dump_json(found), FOUND, address))
 
     def evidence(self, address: str, content: bytes) -> None:
         """What the owner of a site asked for, as it was that day."""
@@ -111,11 +115,6 @@ def ended(items: Iterator[Record | Damage], size: int) -> Iterator[tuple[Record,
         yield before, size
 
 
-def outcome(found: dict[str, Any]) -> Outcome:
-    """What `add` wrote."""
-    return Outcome(**found | {"visit": Visit(**found["visit"]), "links": tuple(found["links"])})
-
-
 def digest(body: bytes) -> str:
     return f"sha256:{hashlib.sha256(body).hexdigest()}"
 
@@ -129,11 +128,16 @@ def response(address: str, answer: Answer) -> bytes:
     whole = "".join([status, *lines, "\r\n"]).encode("latin-1") + answer.body
     same = digest(answer.body)
     id_ = uuid.uuid5(uuid.NAMESPACE_URL, f"{address} {same}")
-    return record("response", whole, FETCHED, address, id_, **{"WARC-Payload-Digest": same})
+    return record("response", whole, FETCHED, address, id_, same)
 
 
 def record(
-    kind: str, content: bytes, media: str, address: str | None = None, id_: uuid.UUID | None = None, **headers: str
+    kind: str,
+    content: bytes,
+    media: str,
+    address: str | None = None,
+    id_: uuid.UUID | None = None,
+    payload: str | None = None,
 ) -> bytes:
     """A record of WARC 1.1 as a gzip member of its own."""
     told = {
@@ -141,7 +145,7 @@ def record(
         "WARC-Record-ID": f"<{(id_ or uuid.uuid4()).urn}>",
         "WARC-Date": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         **({"WARC-Target-URI": address} if address else {}),
-        **headers,
+        **({"WARC-Payload-Digest": payload} if payload else {}),
         "WARC-Block-Digest": digest(content),
         "Content-Type": media,
         "Content-Length": f"{len(content)}",

@@ -130,8 +130,8 @@ class Wire:
                 return Answer(found.status, found.reason or "", heads, body)
         except TimeoutError:
             raise Silent(f"more than {self.crawl.seconds} seconds") from None
-        except (aiohttp.ClientConnectorCertificateError, aiohttp.InvalidURL) as error:
-            raise Refused("no answer", type(error).__name__) from None
+        except (aiohttp.ClientResponseError, aiohttp.ClientSSLError, aiohttp.InvalidURL) as error:
+            raise Refused("no answer that can be trusted or read", type(error).__name__) from None
         except (aiohttp.ClientError, OSError) as error:
             raise Failed(type(error).__name__) from None
 
