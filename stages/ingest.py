@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -16,6 +16,7 @@ from stages.core.composition import composition, pins
 from stages.core.faults import Fault
 from stages.core.files import read_json, write_json
 from stages.core.identity import as_numbers, contents, ids, renumbered
+from stages.core.inputs import SCRAPE, File
 from stages.core.params import Positive, Section, Source
 from stages.core.records import (
     Chunk,
@@ -37,6 +38,7 @@ from stages.shell.run import run
 
 BATCH = 10_000  # rows that become columns at once
 SUMMARY = "source.json"
+CAPTURES = "captures.json"  # of stage scrape: the name of a capture → its sha256
 ROWS = [name for name in Row._fields if name not in ("key", "attributes")]
 
 
@@ -146,6 +148,28 @@ def cut(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
             waiting, count = [whole.slice(size)], count - size
     if count:
         yield pa.concat_tables(waiting)
+
+
+def pinned(source: Source, scrape: Path) -> Source:
+    """The source with the sha256 of the captures among its files, which are pinned in section `scrape`."""
+    files: tuple[File, ...] = getattr(source.params, "files", ())
+    if not any(one.sha256 == SCRAPE for one in files):
+        return source
+    known = read_json(scrape / CAPTURES)
+    found = tuple(one.model_copy(update={"sha256": digest(one, source, known)}) for one in files)
+    return source.model_copy(update={"params": source.params.model_copy(update={"files": found})})
+
+
+def digest(file: File, source: Source, known: Mapping[str, str]) -> str:
+    """The sha256 of a file; of a capture, what stage `scrape` says."""
+    if file.sha256 != SCRAPE:
+        return file.sha256
+    if (name := Path(file.at).name) not in known:
+        told = ", ".join(known) or "none"
+        raise Fault(
+            f"ingest.sources: {source.name}: {file.at}: no crawl of that name in scrape.crawls; captures: {told}"
+        )
+    return known[name]
 
 
 class Task(NamedTuple):
@@ -283,27 +307,26 @@ def taken(folder: Path, out: Path, prefix: str) -> dict[str, Any]:
     return read_json(folder / SUMMARY)
 
 
-def stage(e: Engine, p: Params, out: Path) -> str:
+def stage(e: Engine, p: Params, scrape: Path, out: Path) -> str:
     """Reads the sources that are new; the others are as they were."""
     out.mkdir()
-    prefixes = [f"{n:03}-{source.name}" for n, source in enumerate(p.sources)]
+    sources = [pinned(source, scrape) for source in p.sources]
+    prefixes = [f"{n:03}-{source.name}" for n, source in enumerate(sources)]
     keys = [
         memo.key(["ingest", f"sources.{one.kind}"], "sources", one.model_dump_json(), f"{p.shard_documents}")
-        for one in p.sources
+        for one in sources
     ]
     known = {n: folder for n, key in enumerate(keys) if (folder := memo.recalled(e.cache, key))}
     new = [n for n in range(len(keys)) if n not in known]
-    results = dict(zip(new, read(e, [p.sources[n] for n in new], p.shard_documents, out), strict=True))
+    results = dict(zip(new, read(e, [sources[n] for n in new], p.shard_documents, out), strict=True))
     summaries = [
-        taken(known[n], out, prefixes[n])
-        if n in known
-        else made(e, p.sources[n], results[n], keys[n], out, prefixes[n])
+        taken(known[n], out, prefixes[n]) if n in known else made(e, sources[n], results[n], keys[n], out, prefixes[n])
         for n in range(len(keys))
     ]
     rejects = [one for summary in summaries for one in summary.pop("rejects")]
     write_json(out / "rejects.json", rejects)
     write_json(out / "sources.json", summaries)
-    return told(out, [Reject(one["place"], one["reason"]) for one in rejects], [source.name for source in p.sources])
+    return told(out, [Reject(one["place"], one["reason"]) for one in rejects], [source.name for source in sources])
 
 
 def told(out: Path, rejects: Sequence[Reject], sources: Sequence[str]) -> str:

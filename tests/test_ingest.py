@@ -32,7 +32,7 @@ def table(path: Path, *lines: str, **settings: Any) -> Source:
 def ingested(root: Path, *sources: Source, size: int = 2) -> list[Document]:
     """The documents of the stage's shards."""
     out = root / f"out{len(list(root.glob('out*')))}"
-    ingest.stage(Engine(Serial(), root / "cache"), Params(sources=sources, shard_documents=size), out)
+    ingest.stage(Engine(Serial(), root / "cache"), Params(sources=sources, shard_documents=size), root / "scrape", out)
     return [one for path in shards(out) for one in read_documents(path)]
 
 

@@ -11,15 +11,17 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from fnmatch import fnmatchcase
 from io import BufferedReader
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Annotated, NamedTuple, Self, cast
 from zipfile import ZipFile, ZipInfo
+
+from pydantic import model_validator
 
 from stages.core import archives, web
 from stages.core.faults import Fault
 from stages.core.fetch import verified
 from stages.core.hashing import sha256
 from stages.core.lines import BOM
-from stages.core.params import Section, Sha256
+from stages.core.params import Section, written
 from stages.core.streams import (
     BLOCK,
     DAMAGED,
@@ -37,23 +39,37 @@ from stages.core.tars import REST, distinct, indexed, unpacked
 
 PART = 2**26  # bytes of a plain file, or of members, that are read as one
 MEMBERS = 500  # members that are read as one
+LAID_OUT, SCRAPE = "data/scrape/", "scrape"  # the folder of captures, and what stands for their sha256
 # What a stream of so many bytes holds.
 Unpack = Callable[[Stream, int], Stream]
 ZIP = (b"PK\3\4", b"PK\5\6")
 
 
+Pinned = Annotated[
+    str, written(rf"[0-9a-f]{{64}}|{SCRAPE}", "64 hexadecimal digits are wanted, as `sha256sum FILE` prints them")
+]
+
+
 class File(Section):
     """A file, a folder or an archive from outside.
 
-    `at` is a path in the project or an address; `members` is a pattern of names where it is a folder or an archive,
+    `at` is a path in the project or an address; its `sha256` is `scrape` where that is a capture in data/scrape, which
+    is pinned in section `scrape`; `members` is a pattern of names where it is a folder or an archive,
     else null: `*` stands for any characters, `/` too (`*.csv` are those in folders as well); `constants` are fields
     that all its rows share.
     """
 
     at: str
-    sha256: Sha256
+    sha256: Pinned
     members: str | None
     constants: dict[str, str]
+
+    @model_validator(mode="after")
+    def pinned_once(self) -> Self:
+        """A capture is pinned in one place, and nothing else is pinned there."""
+        if self.at.startswith(LAID_OUT) != (self.sha256 == SCRAPE):
+            raise ValueError(f"sha256: {SCRAPE} belongs to a file of {LAID_OUT}, and to no other; correct one of them")
+        return self
 
     def fetch(self, cache: Path) -> Path:
         """The file or folder with the pinned bytes; of a tar archive, the index of its members."""
