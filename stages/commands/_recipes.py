@@ -1,13 +1,23 @@
 """Recipes: sets of parameters for well-known jobs, as overlays on the defaults; and what was built from them."""
 
-from collections.abc import Iterator, Mapping
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from stages.core.faults import Fault, did_you_mean
+from stages.core.files import read_json
+from stages.core.verdict import Estimate, named, number, ranked, scored
+from stages.shell.params import read
+from stages.shell.pinned import CODE, PARAMS, PROJECT, at, inside, tree
+from stages.shell.plugins import nearest
 
 FOLDER = Path("recipes")
 DEFAULT = "default"  # the file of all parameters, over which the others are laid
+HEAD = re.compile(r"# (?P<what>.+)\n(?:# Reference: (?P<reference>.+)\n)?")
 
 
 class Place(NamedTuple):
@@ -27,19 +37,31 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.yaml") if path.stem != DEFAULT)
 
 
-def file(name: str) -> Path:
-    """The overlay of a recipe."""
-    known = names()
-    if name not in known:
-        there = f"; there is: {', '.join(known)}" if known else ""
-        raise Fault(f"{FOLDER}/{name}.yaml: no such recipe{did_you_mean(name, known)}{there}")
+def overlay(name: str) -> Path:
+    """The file of a recipe."""
+    if name not in names():
+        there = ", ".join(nearest(name, names())) or "none"
+        raise Fault(f"no recipe {name!r} in {FOLDER}; there is: {there}")
     return FOLDER / f"{name}.yaml"
+
+
+def metrics(name: str) -> Path:
+    """Where the metrics of its build are kept."""
+    return FOLDER / f"{name}.metrics.json"
+
+
+def lock(name: str) -> Path:
+    """Where the dvc.lock of its build is kept."""
+    return FOLDER / f"{name}.lock"
 
 
 def parameters(name: str) -> str:
     """The text of params.yaml that a recipe stands for."""
     defaults = (FOLDER / f"{DEFAULT}.yaml").read_text(encoding="utf-8")
-    return defaults if name == DEFAULT else laid(defaults, file(name).read_text(encoding="utf-8"), f"{file(name)}")
+    if name == DEFAULT:
+        return defaults
+    path = overlay(name)
+    return laid(defaults, path.read_text(encoding="utf-8"), f"{path}")
 
 
 def laid(defaults: str, overlay: str, what: str) -> str:
@@ -102,3 +124,58 @@ def last(node: Any) -> int:
         return node.end_mark.line
     inner = node.value[-1]
     return last(inner[1] if isinstance(inner, tuple) else inner)
+
+
+def table() -> str:
+    """What was built from the recipes, in Markdown."""
+    rows = [row(name) for name in names() if metrics(name).exists()]
+    head = ["recipe", "what", "documents", "model", "linear baseline", "others"]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, ["---"] * len(head), *rows])
+
+
+def row(name: str) -> list[str]:
+    """A recipe with its scores, on test where that was scored, beside the baseline's and those that others tell."""
+    found, head = read_json(metrics(name)), HEAD.match(overlay(name).read_text(encoding="utf-8"))
+    what, others = (head["what"], head["reference"]) if head else ("", None)
+    model, baseline = (scores(of[scored(found)], ranked(found)) for of in (found, found["baseline"]))
+    return [f"`{name}`", what, f"{found['documents']['ingest']['out']:,}", model, baseline, others or "none"]
+
+
+def scores(found: Mapping[str, Any], metrics: Sequence[str]) -> str:
+    """`macro-F1 .961, accuracy .988`"""
+    return ", ".join(f"{named(metric)} {number(Estimate.of(found[metric]).value)}" for metric in metrics)
+
+
+def changed(name: str) -> list[str]:
+    """The stages whose code, parameters or packages are no longer those that a recipe was built with."""
+    from ruamel.yaml import YAML
+
+    trees = {f"{PARAMS}": YAML(typ="safe").load(parameters(name)), f"{PROJECT}": tree(PROJECT)}
+    return [stage for stage, entry in recorded(name).items() if not holds(entry, trees)]
+
+
+def recorded(name: str) -> Mapping[str, Any]:
+    """Stage → what DVC has recorded of it."""
+    return read(lock(name))["stages"]
+
+
+def holds(entry: Mapping[str, Any], trees: Mapping[str, Any]) -> bool:
+    """Whether what a stage was made from is still there; data is made by other stages."""
+    code = [one for one in entry["deps"] if one["path"].startswith(f"{CODE}/")]
+    given = [(at(trees[file], key), value) for file, found in entry["params"].items() for key, value in found.items()]
+    return all(md5(Path(one["path"])) == one["md5"] for one in code) and all(written(a) == written(b) for a, b in given)
+
+
+def written(value: Any) -> str:
+    """For comparing: lists and tuples are the same."""
+    return json.dumps(value, sort_keys=True)
+
+
+@cache
+def md5(path: Path) -> str:
+    """As DVC counts it: of a folder, that of the list of its files."""
+    if not path.is_dir():
+        return hashlib.md5(path.read_bytes() if path.exists() else b"", usedforsecurity=False).hexdigest()
+    files = sorted(inside(path), key=lambda one: one.relative_to(path).parts)
+    entries = [{"md5": md5(one), "relpath": one.relative_to(path).as_posix()} for one in files]
+    return f"{hashlib.md5(json.dumps(entries).encode(), usedforsecurity=False).hexdigest()}.dir"
