@@ -57,20 +57,23 @@ def lock(name: str) -> Path:
 
 def parameters(name: str) -> str:
     """The text of params.yaml that a recipe stands for."""
-    defaults = (FOLDER / f"{DEFAULT}.yaml").read_text(encoding="utf-8")
+    path = FOLDER / f"{DEFAULT}.yaml"
+    read(path)  # says what is no YAML, and what is no mapping
+    defaults = path.read_text(encoding="utf-8")
     if name == DEFAULT:
         return defaults
-    path = overlay(name)
+    read(path := overlay(name))
     return laid(defaults, path.read_text(encoding="utf-8"), f"{path}")
 
 
+@cache
 def laid(defaults: str, overlay: str, what: str) -> str:
     """The defaults with the values of an overlay, whose keys are paths (`train.epochs`): each value takes the place of
     the whole one that stands there. All else is as it was, byte for byte; comments go with what they are about."""
     lines, known, new = defaults.splitlines(), places(defaults), places(overlay, nested=False)
     for path in new:
         if path not in known:
-            raise Fault(f"{what}: {path}: the defaults have no such place{did_you_mean(path, known)}")
+            raise Fault(f"{what}: {path}: no such place in the defaults{did_you_mean(path, known)}")
         if outer := next((one for one in new if path.startswith(f"{one}.")), None):
             raise Fault(f"{what}: {path} stands within {outer}, which is replaced as a whole; keep one of them")
     for path in sorted(new, key=lambda path: -known[path].start):
@@ -111,19 +114,22 @@ def place(key: Any, value: Any, lines: list[str]) -> Place:
     start = above = key.start_mark.line
     while above and lines[above - 1].lstrip().startswith("#"):
         above -= 1
-    block = value.id != "scalar" and not value.flow_style
     line, after = lines[start], key.end_mark.column + 1
-    end = after if block or value.end_mark.line > start else value.end_mark.column
-    comment = end + len(line[end:]) - len(line[end:].lstrip())
-    return Place(above, start, last(value) + 1, key.start_mark.column, after, comment)
+    alone = value.start_mark.line > start  # what is on lines of its own leaves the key's line to the comment
+    within = not alone and value.end_mark.line > start  # what goes on in the next line leaves none
+    found = None if within else re.compile(r"\s#").search(line, after if alone else value.end_mark.column)
+    to = last(value) + 1
+    while not lines[to - 1].strip():
+        to -= 1
+    return Place(above, start, to, key.start_mark.column, after, found.end() - 1 if found else len(line))
 
 
 def last(node: Any) -> int:
-    """The last line of a value."""
-    if node.id == "scalar" or node.flow_style:
-        return node.end_mark.line
-    inner = node.value[-1]
-    return last(inner[1] if isinstance(inner, tuple) else inner)
+    """The last line of a value: a block ends where the next thing begins, comments between included."""
+    if node.id != "scalar" and not node.flow_style:
+        inner = node.value[-1]
+        return last(inner[1] if isinstance(inner, tuple) else inner)
+    return node.end_mark.line - (node.end_mark.column == 0 < node.end_mark.line - node.start_mark.line)
 
 
 def table() -> str:

@@ -88,8 +88,8 @@ def refuse_loss(here: str) -> None:
     """Lines that neither the defaults nor a recipe bring would be gone."""
     known = [recipes.parameters(name) for name in (recipes.DEFAULT, *recipes.names())]
     if here not in known:
-        bases = [set(text.splitlines()) for text in known]
-        own = min(([line for line in here.splitlines() if line not in base] for base in bases), key=len)
+        new = [[line for line in here.splitlines() if line not in text.splitlines()] for text in known]
+        own = min(new, key=len)
         raise Fault(
             f"{FILE}: has changes that no recipe has, and they would be lost; keep them in {recipes.FOLDER} (as "
             f"{recipes.DEFAULT}.yaml, or as a recipe of your own), or give --force:{lines(one.strip() for one in own)}"
