@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from stages.core.faults import Fault, did_you_mean
 from stages.core.files import read_json
 from stages.core.verdict import Estimate, named, number, ranked, scored
-from stages.shell.params import read
+from stages.shell.params import frozen, read
 from stages.shell.pinned import CODE, PARAMS, PROJECT, at, inside, tree
 from stages.shell.plugins import nearest
 
@@ -57,13 +57,18 @@ def lock(name: str) -> Path:
 
 def parameters(name: str) -> str:
     """The text of params.yaml that a recipe stands for."""
-    path = FOLDER / f"{DEFAULT}.yaml"
-    read(path)  # says what is no YAML, and what is no mapping
-    defaults = path.read_text(encoding="utf-8")
+    defaults = (FOLDER / f"{DEFAULT}.yaml").read_text(encoding="utf-8")
     if name == DEFAULT:
         return defaults
-    read(path := overlay(name))
+    read(path := overlay(name))  # says what is no YAML, or no mapping
     return laid(defaults, path.read_text(encoding="utf-8"), f"{path}")
+
+
+def values(name: str) -> Any:
+    """The same as a tree, as `read` would give it."""
+    from ruamel.yaml import YAML
+
+    return frozen(YAML(typ="safe").load(parameters(name)))
 
 
 @cache
@@ -154,9 +159,7 @@ def scores(found: Mapping[str, Any], metrics: Sequence[str]) -> str:
 
 def changed(name: str) -> list[str]:
     """The stages whose code, parameters or packages are no longer those that a recipe was built with."""
-    from ruamel.yaml import YAML
-
-    trees = {f"{PARAMS}": YAML(typ="safe").load(parameters(name)), f"{PROJECT}": tree(PROJECT)}
+    trees = {f"{PARAMS}": values(name), f"{PROJECT}": frozen(tree(PROJECT))}
     return [stage for stage, entry in recorded(name).items() if not holds(entry, trees)]
 
 
@@ -169,12 +172,7 @@ def holds(entry: Mapping[str, Any], trees: Mapping[str, Any]) -> bool:
     """Whether what a stage was made from is still there; data is made by other stages."""
     code = [one for one in entry["deps"] if one["path"].startswith(f"{CODE}/")]
     given = [(at(trees[file], key), value) for file, found in entry["params"].items() for key, value in found.items()]
-    return all(md5(Path(one["path"])) == one["md5"] for one in code) and all(written(a) == written(b) for a, b in given)
-
-
-def written(value: Any) -> str:
-    """For comparing: lists and tuples are the same."""
-    return json.dumps(value, sort_keys=True)
+    return all(md5(Path(one["path"])) == one["md5"] for one in code) and all(now == then for now, then in given)
 
 
 @cache

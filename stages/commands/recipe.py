@@ -15,6 +15,7 @@ from stages.core.verdict import headline
 from stages.core.web import MIRRORS
 from stages.shell.cache import cache_root
 from stages.shell.params import FILE, check, read, told
+from stages.shell.pinned import edits, leaves
 
 METRICS, LOCK, TMP = Path("reports/metrics.json"), Path("dvc.lock"), Path(".dvc/tmp")
 # What a build is made from: it is that of the last commit.
@@ -77,22 +78,23 @@ def apply(name: str, *, force: bool) -> None:
     """Writes params.yaml, unless what is in it would be lost."""
     text = recipes.parameters(name)
     if FILE.exists() and not force:
-        refuse_loss(FILE.read_text(encoding="utf-8"))
+        refuse_loss()
     put(text, FILE, name)
     print(
         f"{FILE}: the defaults{'' if name == recipes.DEFAULT else f' with the recipe {name}'}; `make repro` builds it"
     )
 
 
-def refuse_loss(here: str) -> None:
-    """Lines that neither the defaults nor a recipe bring would be gone."""
-    known = [recipes.parameters(name) for name in (recipes.DEFAULT, *recipes.names())]
-    if here not in known:
-        new = [[line for line in here.splitlines() if line not in text.splitlines()] for text in known]
-        own = min(new, key=len)
+def refuse_loss() -> None:
+    """What neither the defaults nor a recipe bring would be gone."""
+    here, known = FILE.read_text(encoding="utf-8"), (recipes.DEFAULT, *recipes.names())
+    if not any(here == recipes.parameters(name) for name in known):
+        mine = dict(leaves(read(FILE), ""))
+        own = min((edits(dict(leaves(recipes.values(name), "")), mine) for name in known), key=len)
         raise Fault(
             f"{FILE}: has changes that no recipe has, and they would be lost; keep them in {recipes.FOLDER} (as "
-            f"{recipes.DEFAULT}.yaml, or as a recipe of your own), or give --force:{lines(one.strip() for one in own)}"
+            f"{recipes.DEFAULT}.yaml, or as a recipe of your own), or give --force:"
+            f"{lines([one.removeprefix('.') for one in own] or ['the form or the comments, no value'])}"
         )
 
 
