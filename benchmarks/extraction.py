@@ -16,10 +16,11 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from html.parser import HTMLParser
 from os import sched_getaffinity, sched_setaffinity
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from budget import ROOT
 
@@ -104,9 +105,9 @@ def now() -> Took:
     return Took(time.perf_counter(), sum(one.ru_utime + one.ru_stime for one in used))
 
 
-def timed(function: Callable[..., Any], *given: Path) -> tuple[Took, Any]:
+def timed(run: Callable[[Path], dict[str, str]], folder: Path) -> tuple[Took, dict[str, str]]:
     began = now()
-    result = function(*given)
+    result = run(folder)
     return Took(*(after - before for before, after in zip(began, now(), strict=True))), result
 
 
@@ -118,8 +119,8 @@ def speed(folder: Path) -> None:
     texts = dict[str, dict[str, str]]()
     for _ in range(ROUNDS):
         with tempfile.TemporaryDirectory() as scratch:
-            for name, run in {"ours": (ours, folder, Path(scratch)), "theirs": (theirs, folder)}.items():
-                took, texts[name] = timed(*run)
+            for name, run in {"ours": partial(ours, scratch=Path(scratch)), "theirs": theirs}.items():
+                took, texts[name] = timed(run, folder)
                 runs[name].append(took)
     medians = {name: Took(*map(statistics.median, zip(*all_, strict=True))) for name, all_ in runs.items()}
     print("\n| | seconds | of computing | pages a second |\n|---|---|---|---|")
