@@ -102,7 +102,8 @@ def test_few_records_at_once_where_they_are_large(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(csv, "LARGE", 10)
     path = tmp_path / "t.csv"
     p = parameters("csv", **table(file(path, "text\n" + "Some long text\n" * 3 + "a\nb\n")))
-    chunks = [one for one in csv.read(p, *csv.parts(p, [path]), [path]) if isinstance(one, Chunk)]
+    (part,) = csv.parts(p, [path])
+    chunks = [one for one in csv.read(p, part, [path]) if isinstance(one, Chunk)]
     assert [len(one.rows) for one in chunks] == [1, 1, 1, 2]
 
 
