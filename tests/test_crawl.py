@@ -123,13 +123,12 @@ def test_the_capture_is_the_answer_as_it_was_sent_under_a_name_that_another_craw
 
 
 def test_another_reader_takes_the_capture_for_whole(tmp_path: Path) -> None:
-    from fastwarc.warc import ArchiveIterator, WarcRecordType
+    from fastwarc.warc import ArchiveIterator  # pyright: ignore[reportMissingModuleSource]
 
     found = crawling(tmp_path, {"/": page("/a", text="ä"), "/a": Said("text", kind="text/plain")})
     with (tmp_path / "site.warc.gz").open("rb") as file:
-        kinds = [(one.record_type, one.verify_block_digest()) for one in ArchiveIterator(file, verify_digests=False)]
-    assert len(kinds) == len(found.records)
-    assert [kind for kind, _ in kinds].count(WarcRecordType.response) == 2
+        bodies = [one.reader.read() for one in ArchiveIterator(file, parse_http=False)]
+    assert bodies == [one.content for one in found.records]
 
 
 # What is wanted
