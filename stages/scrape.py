@@ -1,8 +1,13 @@
 """What crawls fetched, from their pinned captures; only `reprolm pin scrape` goes to the web for pages."""
 
+import gzip
+import json
 import shutil
+import zlib
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
@@ -15,6 +20,8 @@ from stages.shell.engine import Engine
 from stages.shell.run import run
 
 CAPTURES = "captures.json"
+WANTED = ("seeds", "allow", "deny", "depth", "pages", "types", "size")  # the rest says how, not what
+LONGEST, LINES = 1_000, 20  # of the heads of a record
 Address = Annotated[str, written(r"https?://[^/\s]+(/\S*)?", "an address is wanted, such as https://example.org/docs/")]
 Places = Annotated[
     str,
@@ -83,15 +90,40 @@ def captured(capture: Capture, cache: Path) -> Path:
     return verified(path, capture.sha256, capture.at)
 
 
+def noted(path: Path) -> Any:
+    """The parameters that our crawler writes into the first record; of a capture that another one made, none."""
+    try:
+        with gzip.open(path) as file:
+            lines = iter(partial(file.readline, LONGEST), b"\r\n")
+            heads = dict(line.decode().split(": ", 1) for line in islice(lines, 1, LINES))
+            return json.loads(file.read(int(heads["Content-Length"])))
+    except (OSError, EOFError, zlib.error, ValueError, KeyError):
+        return {}
+
+
+def same(crawl: Crawl, path: Path) -> Path:
+    """The capture, if it holds what the parameters say: they may have been changed since."""
+    before, now = noted(path), crawl.model_dump(mode="json")
+    if other := [key for key in WANTED if isinstance(before, dict) and before.get(key, now[key]) != now[key]]:
+        raise Fault(
+            f"scrape.crawls: {crawl.name}: captured with another {', '.join(other)}; "
+            f"`reprolm pin scrape {crawl.name}` crawls anew, or bring the old values back"
+        )
+    return path
+
+
 def stage(e: Engine, p: Params, out: Path) -> str:
     """Lays the captures out, each under the name of its crawl, and what they are."""
     if missing := [one.name for one in p.crawls if one.capture is None]:
         raise Fault(f"scrape.crawls: {', '.join(missing)}: no capture yet; `reprolm pin scrape` crawls and pins it")
     out.mkdir()
-    pins = {f"{one.name}.warc.gz": one.capture for one in p.crawls if one.capture}
-    for name, capture in pins.items():
-        shutil.copyfile(captured(capture, e.cache), out / name)  # a link would lead an edit into DVC's cache
-    write_json(out / CAPTURES, {name: capture.sha256 for name, capture in pins.items()})
+    pins = dict[str, str]()
+    for crawl, capture in ((one, one.capture) for one in p.crawls if one.capture):
+        name = f"{crawl.name}.warc.gz"
+        # Copied: a link would lead who edits the one file into what DVC keeps of the other.
+        shutil.copyfile(same(crawl, captured(capture, e.cache)), out / name)
+        pins[name] = capture.sha256
+    write_json(out / CAPTURES, pins)
     return f"{len(pins)} capture{'s' * (len(pins) > 1)} verified" if pins else "no crawl is declared"
 
 

@@ -122,6 +122,15 @@ def test_the_capture_is_the_answer_as_it_was_sent_under_a_name_that_another_craw
     assert one.headers["warc-record-id"] == two.headers["warc-record-id"]
 
 
+def test_another_reader_takes_the_capture_for_whole(tmp_path: Path) -> None:
+    from fastwarc.warc import ArchiveIterator  # pyright: ignore[reportMissingModuleSource]
+
+    found = crawling(tmp_path, {"/": page("/a", text="ä"), "/a": Said("text", kind="text/plain")})
+    with (tmp_path / "site.warc.gz").open("rb") as file:
+        bodies = [one.reader.read() for one in ArchiveIterator(file, parse_http=False)]
+    assert bodies == [one.content for one in found.records]
+
+
 # What is wanted
 
 
@@ -135,6 +144,7 @@ PATTERNS = [
     ("https://example.org/*", "http://example.org/", False),
     ("https://example.org/*a*a", "https://example.org/a", False),
     ("https://EXAMPLE.org/", "https://example.org/", True),
+    ("https://*.bücher.example:443/ä*", "https://a.xn--bcher-kva.example/%C3%A4b", True),
     ("https://example.org/[a]", "https://example.org/a", False),
 ]
 
@@ -162,6 +172,13 @@ ADDRESSES = [
 @pytest.mark.parametrize(("link", "address"), ADDRESSES)
 def test_normal_form_of_addresses(link: str, address: str | None) -> None:
     assert canonical(link, "https://example.org/base/page") == address
+
+
+def test_a_seed_where_no_page_can_be(tmp_path: Path) -> None:
+    with pytest.raises(
+        Fault, match=r"^scrape.crawls: site: http://me:secret@x.org/: no page can be there; correct `seeds`$"
+    ):
+        told(tmp_path, crawl("http://x.org", seeds=("http://me:secret@x.org/",)))
 
 
 def test_what_fits_no_pattern_or_a_denied_one_or_is_too_deep_is_counted_and_not_asked_for(tmp_path: Path) -> None:
@@ -336,7 +353,7 @@ def test_pauses_between_requests_are_kept(tmp_path: Path) -> None:
 def test_whoever_wants_more_patience_than_there_is_is_left_alone(tmp_path: Path) -> None:
     routes: dict[str, Route] = {"/": page(), "/robots.txt": robots("User-agent: *", "Crawl-delay: 60")}
     asks = "the host asks for pauses of more than 2 seconds"
-    assert crawling(tmp_path / "one", routes).refused == {"/": f"/.well-known/tdmrep.json can't be had: {asks}"}
+    assert crawling(tmp_path / "one", routes).refused == {"/": asks}
     busy = Said(status=503, headers={"Retry-After": "Fri, 31 Dec 2100 23:59:59 GMT"})
     routes = {"/": page("/a", "/b"), "/a": busy, "/b": "b"}
     found = crawling(tmp_path / "two", routes, at_once=1)

@@ -1,9 +1,11 @@
 """A capture is laid out only with its pinned bytes, read by the pin that stands in one place, and made on purpose."""
 
+import gzip
 import hashlib
 import signal
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +15,7 @@ from pydantic import ValidationError
 
 from stages import ingest, scrape
 from stages.commands import _crawl
+from stages.commands.crawler.archive import Archive
 from stages.core.faults import Fault
 from stages.core.files import read_json, write_json
 from stages.core.hashing import sha256
@@ -35,10 +38,10 @@ def pinned(at: Path | str, content: bytes) -> dict[str, str]:
     return {"at": f"{at}", "sha256": hashlib.sha256(content).hexdigest()}
 
 
-def laid_out(root: Path, capture: dict[str, str] | None) -> str:
+def laid_out(root: Path, capture: dict[str, str] | None, **changes: Any) -> str:
     """What the stage says."""
     root.mkdir(exist_ok=True)
-    params = Params(crawls=(crawl("https://example.org", capture=capture),))
+    params = Params(crawls=(crawl("https://example.org", capture=capture, **changes),))
     return scrape.stage(Engine(Serial(), root / "cache"), params, root / "out")
 
 
@@ -71,6 +74,27 @@ def test_captures_that_are_not_there_or_not_the_pinned_ones(tmp_path: Path) -> N
     (tmp_path / "other").write_bytes(b"other")
     with pytest.raises(Fault, match=r"other: the bytes are not the pinned ones"):
         laid_out(tmp_path / "two", pinned(tmp_path / "other", b"x"))
+
+
+def test_a_capture_of_what_is_no_longer_wanted(tmp_path: Path) -> None:
+    """How politely it was crawled does not matter any more."""
+    path = tmp_path / "site.warc.gz"
+    before = crawl("https://example.org", depth=3, delay=3.0)
+    with closing(Archive(path, before)):
+        pass
+    assert laid_out(tmp_path / "one", pinned(path, path.read_bytes()), depth=3) == "1 capture verified"
+    told = r"^scrape.crawls: site: captured with another depth; `reprolm pin scrape site` crawls anew, or bring the old"
+    with pytest.raises(Fault, match=told):
+        laid_out(tmp_path / "two", pinned(path, path.read_bytes()), depth=4)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"WARC/1.1\r\nA: b\r\n\r\n", b"WARC/1.1\r\nContent-Length: 2\r\n\r\n[]", b"\xff" * 99]
+)
+def test_a_capture_that_another_crawler_made(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(gzip.compress(content))
+    assert laid_out(tmp_path, pinned(path, path.read_bytes())) == "1 capture verified"
 
 
 WRONG = {
@@ -177,10 +201,6 @@ def test_from_a_site_to_documents(cloned: Callable[[Path], Clone], tmp_path: Pat
     with Server(routes | {"/robots.txt": Said("User-agent: *\nDisallow: /private", kind="text/plain")}) as site:
         clone.change({"scrape": {"crawls": [crawl(site.address).model_dump(mode="json")]}})
         clone.change({"ingest": {"sources": [ENTRY]}})
-        assert (
-            "scrape.crawls: site: no capture yet; `reprolm pin scrape` crawls"
-            in clone.tried("dvc", "repro", "ingest")[1]
-        )
         said = capture(clone)
         site.routes["/2"] = article(
             2, "Another text, as long as the first, with commas, and in it what is new to the page."
@@ -189,7 +209,8 @@ def test_from_a_site_to_documents(cloned: Callable[[Path], Clone], tmp_path: Pat
         assert ran(clone.run("dvc", "repro", "ingest")) == ["scrape", "ingest"]
         before = documents(clone)
         assert capture(clone, "site")
-    assert ran(clone.run("dvc", "repro", "ingest")) == ["scrape", "ingest"]
+    clone.run("python", "-m", "stages.scrape", "data/scrape")
+    clone.run("python", "-m", "stages.ingest", "data/scrape", "data/ingest")
     assert "site: 2 pages in crawls/site.warc.gz" in said
     assert "1 refused: opt-out: noai" in said and "1 refused: robots.txt" in said
     assert {name: before["/2"].attributes[name] for name in ABOUT} == ABOUT

@@ -1,9 +1,10 @@
 """Addresses of pages: their normal form, and which of them a crawl wants."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 from yarl import URL
 
+from stages.core.faults import Fault
 from stages.scrape import Crawl
 
 LONGEST = 2_000  # characters: what is longer makes itself longer with every link
@@ -59,11 +60,10 @@ def fits(pattern: str, text: str, *, whole: bool = True) -> bool:
 def within(places: str, address: str) -> bool:
     """Whether an address is one of these places. The star of a host stays in the host: `https://*.example.org/*` is not
     `https://elsewhere.org/x.example.org/`."""
-    scheme, _, rest = places.partition("://")
+    scheme, _, rest = (canonical(places) or places).partition("://")
     named, slash, below = rest.partition("/")
     at = URL(address)
-    there = at.raw_authority.lower()
-    return at.scheme == scheme and fits(named.lower(), there) and fits(slash + below, at.raw_path_qs)
+    return at.scheme == scheme and fits(named, at.raw_authority) and fits(slash + below, at.raw_path_qs)
 
 
 def unwanted(crawl: Crawl, address: str, depth: int) -> str | None:
@@ -75,6 +75,9 @@ def unwanted(crawl: Crawl, address: str, depth: int) -> str | None:
     return f"more than {crawl.depth} links from a seed" if depth > crawl.depth else None
 
 
-def seeds(crawl: Crawl) -> Sequence[str]:
+def seeds(crawl: Crawl) -> Iterator[str]:
     """Where it begins, in normal form."""
-    return [found for one in crawl.seeds if (found := canonical(one))]
+    for one in crawl.seeds:
+        if (found := canonical(one)) is None:
+            raise Fault(f"scrape.crawls: {crawl.name}: {one}: no page can be there; correct `seeds`")
+        yield found

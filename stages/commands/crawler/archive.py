@@ -103,10 +103,11 @@ class Archive:
 
 
 def ended(items: Iterator[Record | Damage], size: int) -> Iterator[tuple[Record, int]]:
-    """The records before the first damage, each with where the next one begins."""
+    """The records before the first damage, each with where the next one begins. One whose own member is damaged, be it
+    behind the record, is not among them."""
     before: Record | None = None
     for one in items:
-        if before:
+        if before and before.offset < one.offset:
             yield before, one.offset
         before = one if isinstance(one, Record) else None
         if before is None:

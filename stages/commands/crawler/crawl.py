@@ -17,10 +17,10 @@ from stages.commands.crawler.markup import said
 from stages.commands.crawler.wire import Answer, Refused, Wire, unpacked
 from stages.scrape import Crawl
 from stages.shell.progress import progress
+from stages.sources.warc import HTML, media
 
 TOGETHER = 100  # requests at once, at all hosts
 SENT_ON = 10  # times, one after the other
-HTML = {"text/html", "application/xhtml+xml"}
 KEPT = "kept"
 ELSEWHERE, SAME = "its canonical address is another", "the same content as another page"
 
@@ -44,17 +44,11 @@ def redirected(visit: Visit, answer: Answer) -> Outcome | None:
     return Outcome(visit, "sent on to another address", answer.first("location"), onward)
 
 
-def media(answer: Answer) -> tuple[str, str | None]:
-    """The type of an answer, and its encoding if that is said."""
-    kind, *rest = (one.strip() for one in answer.first("content-type").lower().split(";"))
-    return kind, next((one.partition("=")[2].strip("\"' ") for one in rest if one.startswith("charset")), None)
-
-
 def wanted(answer: Answer, crawl: Crawl) -> bytes:
     """What the server meant to send, if that is what the crawl is after."""
     if answer.status != HTTPStatus.OK:
         raise Refused(f"the server answers {answer.status}")
-    if (kind := media(answer)[0]) not in crawl.types:
+    if (kind := media(answer.first("content-type"))[0]) not in crawl.types:
         raise Refused(f"content type {kind or 'not said'}")
     body = unpacked(answer, crawl.size)
     if len(body) > crawl.size:
@@ -66,7 +60,7 @@ def judged(visit: Visit, answer: Answer, crawl: Crawl, name: str) -> Outcome:
     """Whether an answer is kept, for all that itself says, and where it leads."""
     if found := redirected(visit, answer):
         return found
-    body, (kind, charset) = wanted(answer, crawl), media(answer)
+    body, (kind, charset) = wanted(answer, crawl), media(answer.first("content-type"))
     page = said(body if kind in HTML else b"", charset, visit.address, name)
     told = [*words(answer.all("x-robots-tag"), name), *words(page.robots, name)]
     links = () if NOFOLLOW & set(told) else tuple(page.links)

@@ -87,7 +87,7 @@ class Hosts:
                 if answer.status not in PASSING:
                     return answer
                 why, pause = Refused(f"the server answers {answer.status}"), answer.rest()
-            self.pause(there, PAUSE * 2**attempt if pause is None else pause)
+            self.pause(there, min(PAUSE * 2**attempt, self.crawl.patience) if pause is None else pause)
         raise why
 
     def pause(self, there: Host, seconds: float) -> None:
@@ -112,11 +112,11 @@ class Hosts:
             robots, delay = of_robots(await self.file(where + ROBOTS), self.name)
             there = self.of(where)
             there.delay = max(there.delay, delay)
-            self.pause(there, there.delay)
+            self.pause(there, delay)
             name = RESERVED
             reserved = of_tdmrep(await self.file(where + RESERVED))
         except Refused as error:
-            return Manners(closed=f"{name} can't be had: {error}")
+            return Manners(closed=self.of(where).closed or f"{name} can't be had: {error}")
         return Manners(robots, reserved)
 
     async def file(self, address: str) -> bytes:
