@@ -175,7 +175,6 @@ def holds(entry: Mapping[str, Any], trees: Mapping[str, Any]) -> bool:
     return all(md5(Path(one["path"])) == one["md5"] for one in code) and all(now == then for now, then in given)
 
 
-@cache
 def md5(path: Path) -> str:
     """As DVC counts it: of a folder, that of the list of its files."""
     if not path.is_dir():
