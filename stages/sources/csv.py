@@ -3,23 +3,25 @@
 import codecs
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import IO, Annotated, Self
+from typing import IO, Annotated, Any, Self
 
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from stages.core import fields, inputs
+from stages.core import fields, inputs, rfc4180
 from stages.core.faults import Fault, did_you_mean
 from stages.core.inputs import File, Part, Quoting
-from stages.core.lines import BATCH, BROKEN_OFF, LARGE, Encoding, divisible
+from stages.core.lines import BROKEN_OFF, Encoding, divisible
 from stages.core.params import Section
 from stages.core.records import Chunk, Reject, Unwanted
+from stages.core.rfc4180 import Block, Marks, divided
 from stages.core.streams import DAMAGED, of_the_machine
 
+BATCH, LARGE = 5_000, 2**24  # records, and characters of them, that are mapped at once
 LONGEST = 2**24  # characters of a field, or of a line at once
 Character = Annotated[str, Field(min_length=1, max_length=1)]
 Record = tuple[int, list[str] | Reject]
@@ -44,6 +46,12 @@ class Dialect(Section):
                 raise ValueError(f"{one!r} can't be written in {self.encoding}; correct one of them") from None
         return self
 
+    def marks(self) -> Marks | None:
+        """What parts records in the usual way, if they are written in it."""
+        own = f"{self.delimiter}{self.quote or ''}"
+        usual = codecs.lookup(self.encoding).name == "utf-8" and self.escape is None and own.isascii()
+        return Marks(self.delimiter, self.quote) if usual and len({*own, *"\r\n\0"}) == len(own) + 3 else None
+
 
 class Params(fields.Table):
     files: Annotated[tuple[File, ...], Field(min_length=1)]
@@ -66,36 +74,47 @@ def parts(p: Params, paths: Sequence[Path]) -> list[Part]:
 
 
 def read(p: Params, part: Part, paths: Sequence[Path]) -> Iterator[Chunk | Reject | Unwanted]:
+    """Blocks of records at once, as columns; record by record what is not as simple as that."""
     file, path = p.files[part.file], paths[part.file]
+    header = None
+    if part.start:
+        with inputs.unzipped(path) as beginning:
+            header, _ = named(records(beginning, p.dialect, file.at, 1), file.at, p)
     for place, stream in inputs.opened(file, path, part):
-        found = records(stream, p.dialect, place, part.line)
-        if part.start:
-            with inputs.unzipped(path) as beginning:
-                names, _ = named(records(beginning, p.dialect, place, 1), place, p)
-        else:
-            names, found = named(found, place, p)
-        if isinstance(names, Reject):
-            if not part.members:
-                raise Fault(f"{names.place}: {names.reason}; mend the file or correct `dialect` in params.yaml")
-            yield names
-            continue
-        yield from mapped(found, names, place, p, file.constants)
+        names, marks = header, p.dialect.marks()
+        mapped = partial(fields.mapped, place=place, p=p, constants=file.constants, kinds=attributes(p))
+        for block in divided(stream, marks, part.line):
+            found, begun = records(block.stream, p.dialect, place, block.line), 0
+            if not names:
+                names, found = named(found, place, p)
+                begun = int(p.dialect.header)
+            if isinstance(names, Reject):
+                if not part.members:
+                    raise Fault(f"{names.place}: {names.reason}; mend the file or correct `dialect` in params.yaml")
+                yield names
+                break
+            if isinstance(block, Block) and (columns := rfc4180.columns(block, names, marks)):
+                columns = {name: columns[name][begun:] for name in p.columns()}
+                yield from told(*mapped(columns, block.numbers[begun:].tolist()))
+            else:
+                yield from one_by_one(found, names, place, p.columns(), mapped)
 
 
-def mapped(
-    found: Iterator[Record], names: Sequence[str], place: str, p: Params, constants: Mapping[str, str]
+def one_by_one(
+    found: Iterator[Record], names: Sequence[str], place: str, wanted: Sequence[str], mapped: Callable[..., Any]
 ) -> Iterator[Chunk | Reject | Unwanted]:
-    """Records as columns."""
-    kinds, wanted = attributes(p), p.columns()
+    """Records as columns, less those that have other columns."""
     for batch in batches(found):
         good, rejects = even(batch, names, place)
         yield from rejects
         if good:
             values = zip(*(record for _, record in good), strict=True)
             columns = {name: one for name, one in zip(names, values, strict=True) if name in wanted}
-            lines = [line for line, _ in good]
-            chunk, rejects, unwanted = fields.mapped(columns, lines, place, p, constants, kinds)
-            yield from (chunk, *rejects, Unwanted(unwanted))
+            yield from told(*mapped(columns, [line for line, _ in good]))
+
+
+def told(chunk: Chunk, rejects: Sequence[Reject], unwanted: int) -> tuple[Chunk | Reject | Unwanted, ...]:
+    return (chunk, *rejects, Unwanted(unwanted))
 
 
 def batches(found: Iterator[Record]) -> Iterator[list[Record]]:
@@ -136,7 +155,7 @@ def records(stream: IO[bytes], dialect: Dialect, place: str, line: int) -> Itera
     """The line where each record begins, and its fields; a blank line is no record. Bytes that can't be decoded pass as
     halves of surrogate pairs."""
     # A byte order mark, as spreadsheets write it, is no part of the first column's name.
-    encoding = "utf-8-sig" if codecs.lookup(dialect.encoding).name == "utf-8" else dialect.encoding
+    encoding = "utf-8-sig" if line == 1 and codecs.lookup(dialect.encoding).name == "utf-8" else dialect.encoding
     text = io.TextIOWrapper(stream, encoding, "surrogateescape", newline="")  # pyright: ignore[reportArgumentType]
     csv.field_size_limit(LONGEST)
     reader = csv.reader(

@@ -78,11 +78,3 @@ def test_what_comes_before_the_damage_comes_and_the_damage_is_told_once():
 def test_what_the_machine_refuses_is_no_reject():
     with Path("/proc/self/mem").open("rb") as file, pytest.raises(OSError, match="Input/output error"):
         list(lines.lines(file, "f"))
-
-
-def test_batches_of_so_many_lines_and_so_many_bytes(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(lines, "BATCH", 3)
-    monkeypatch.setattr(lines, "LARGE", 10)
-    found: list[Line] = [(1, b"x" * 11), (2, b"x"), Reject("f:3", "no"), (4, b"x"), (5, b"x")]
-    assert list(lines.batches(found)) == [found[:1], found[1:4], found[4:]]
-    assert list(lines.batches([])) == []

@@ -101,7 +101,8 @@ def test_a_member_without_a_header_costs_no_other(tmp_path: Path):
 def test_few_records_at_once_where_they_are_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(csv, "LARGE", 10)
     path = tmp_path / "t.csv"
-    p = parameters("csv", **table(file(path, "text\n" + "Some long text\n" * 3 + "a\nb\n")))
+    text = "text\n" + "Some long text\n" * 3 + "a\nb\n"
+    p = parameters("csv", **table(file(path, text), dialect={"encoding": "latin-1"}))
     (part,) = csv.parts(p, [path])
     chunks = [one for one in csv.read(p, part, [path]) if isinstance(one, Chunk)]
     assert [len(one.rows) for one in chunks] == [1, 1, 1, 2]
