@@ -62,7 +62,7 @@ class Params(fields.Table):
     `classes` says what the numbers of a column stand for, from 0 on; -1 is none.
     """
 
-    dataset: Annotated[str, written(r"[\w.-]+(/[\w.-]+)?", "a name as the Hub has it, OWNER/NAME, is wanted")]
+    dataset: Annotated[str, written(r"\w[\w.-]*(/\w[\w.-]*)?", "a name as the Hub has it, OWNER/NAME, is wanted")]
     revision: Annotated[str, written(r"[0-9a-f]{40}", "the 40 hexadecimal digits of a commit are wanted")]
     config: str
     files: Annotated[tuple[File, ...], Field(min_length=1), AfterValidator(readable)]
@@ -148,8 +148,10 @@ def meant(value: Any, names: Sequence[str]) -> Any:
     if isinstance(value, list):
         found = [one if isinstance(one, list) else meant(one, names) for one in value]
         return next((one for one in found if isinstance(one, Nameless)), found)
-    if value is None or value in names:
+    if value in names:
         return value
+    if value is None or value == "":
+        return None
     try:
         number = int(f"{value}")
     except ValueError:
