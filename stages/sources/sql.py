@@ -7,6 +7,7 @@ Values are texts, numbers and booleans as they are; dates, decimals and the like
 import json
 import math
 import os
+import re
 import sqlite3
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     import sqlalchemy
 
 SERVER = "postgresql://"
+OTHERS = re.compile(r"(sqlite|postgres|postgresql|mysql|mariadb|mssql|oracle)(\+\w+)?://")
 BATCH = 5_000  # rows that are fetched at once
 # Of a session: what it writes must not depend on how a server is set, and it may write nothing into it.
 SESSION = {
@@ -52,8 +54,10 @@ def without_password(at: str) -> str:
         parts = urlsplit(at)
         if parts.password is not None or "password" in parse_qs(parts.query):
             raise ValueError("a password would be in Git; take it out: PGPASSWORD or ~/.pgpass may have it")
-    elif "://" in at and not at.startswith(("https://", "http://")):
-        raise ValueError(f"{at.partition('://')[0]}:// is not read; a file of SQLite or {SERVER}USER@HOST/NAME is")
+    elif OTHERS.match(at):
+        raise ValueError(
+            f"{at.partition('://')[0]}:// is not read; a path to a file of SQLite or {SERVER}USER@HOST/NAME is"
+        )
     return at
 
 
@@ -228,11 +232,14 @@ def answer(
         kinds = columns(list(found.keys()), described(found), order, at)
     quoted = connection.dialect.identifier_preparer.quote_identifier
     keys = ", ".join(f"rows_.{quoted(name)}{collated(kinds[name])}" for name in order)
-    last: tuple[Any, ...] | None = None
+    last: list[Any] = []
     with connection.exec_driver_sql(f"{asked} ORDER BY {keys}", execution_options=settings) as found:
         for number, row in enumerate(found, start=1):
             record = dict(zip(kinds, map(plain, row), strict=True))
-            last = distinct(tuple(record[name] for name in order), last, f"{at}: row {number}", order)
+            key = [record[name] for name in order]
+            if key == last or None in key:
+                raise Fault(f"{at}: row {number}: {unsure(key, ', '.join(order))}")
+            last = key
             yield record
 
 
@@ -265,17 +272,12 @@ def present(names: Collection[str], wanted: Sequence[str], at: str) -> None:
             )
 
 
-def distinct(key: tuple[Any, ...], last: Any, place: str, order: Sequence[str]) -> tuple[Any, ...]:
-    """The key of a row, if it has one, and another than the row before."""
-    names = ", ".join(order)
+def unsure(key: Sequence[Any], names: str) -> str:
+    """Why the place of a row is not sure: its key is none, or that of the row before."""
     if None in key:
-        raise Fault(f"{place}: NULL in {names}: where it would stand is not sure; leave such rows out of `query`")
-    if key == last:
-        raise Fault(
-            f"{place}: {names} are as in the row before, {', '.join(map(repr, key))}: which comes first is not sure; "
-            "name further columns in `order`"
-        )
-    return key
+        return f"NULL in {names}: where it would stand is not sure; leave such rows out of `query`"
+    told = ", ".join(map(repr, key))
+    return f"{names} are as in the row before, {told}: which comes first is not sure; name further columns in `order`"
 
 
 def plain(value: Any) -> Any:

@@ -143,7 +143,9 @@ def test_few_rows_at_once_are_as_many(tmp_path: Path, monkeypatch: pytest.Monkey
             "a password would be in Git; take it out: PGPASSWORD or ~/.pgpass may have",
         ),
         ("postgresql://ada@db/shop?password=secret", "a password would be in Git"),
-        ("mysql://ada@db/shop", "mysql:// is not read; a file of SQLite or postgresql://USER@HOST/NAME is"),
+        ("mysql://ada@db/shop", "mysql:// is not read; a path to a file of SQLite or postgresql://USER@HOST/NAME"),
+        ("sqlite:///shop.db", "sqlite:// is not read; a path to a file of SQLite or postgresql://USER@HOST/NAME is"),
+        ("postgresql+asyncpg://db/shop", "postgresql+asyncpg:// is not read; a path to a file of SQLite or"),
     ],
 )
 def test_places_that_params_may_not_have(at: str, message: str):
