@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
+from stages.core.composition import composition, pins
 from stages.core.faults import Fault
 from stages.core.files import read_json, write_json
 from stages.core.identity import as_numbers, contents, ids, renumbered
@@ -35,7 +36,6 @@ from stages.shell.engine import Engine
 from stages.shell.run import run
 
 BATCH = 10_000  # rows that become columns at once
-COMMONEST = 100  # values of a column that are counted apart
 SUMMARY = "source.json"
 ROWS = [name for name in Row._fields if name not in ("key", "attributes")]
 
@@ -242,37 +242,23 @@ def summary(
     source: Source, paths: Sequence[Path], rejects: Sequence[Reject], unwanted: int, surplus: int
 ) -> dict[str, Any]:
     """What a data sheet tells of a source; and all that it could not read."""
-    tables = [read_table(path, ["text", "label", "split"]) for path in paths]
-    lengths = [len(text) for one in tables for text in one.column("text").to_pylist()]
-    documents = len(lengths)
-    if rejects and len(rejects) > source.rejects * (documents + len(rejects)):
+    brought = composition(paths)
+    rows = brought["documents"] + len(rejects)
+    if rejects and len(rejects) > source.rejects * rows:
         raise Fault(
-            f"ingest.sources: {source.name}: {len(rejects):,} of {documents + len(rejects):,} rows are rejected, "
+            f"ingest.sources: {source.name}: {len(rejects):,} of {rows:,} rows are rejected, "
             f"`rejects` allows {source.rejects:.1%}{why(rejects)}"
         )
-    quantiles = np.quantile(lengths, [0, 0.25, 0.5, 0.75, 1], method="nearest").tolist() if documents else None
     return {
         "name": source.name,
         "kind": source.kind,
         "licence": source.licence,
-        "documents": documents,
+        **brought,
         "unwanted": unwanted,
         "over_quota": surplus,
-        "characters": quantiles,
-        "labels": counted(tables, "label"),
-        "sides": counted(tables, "split"),
+        "pins": list(pins(source.params.model_dump(mode="json"))),
         "rejects": [{"source": source.name, "place": one.place, "reason": one.reason} for one in rejects],
     }
-
-
-def counted(tables: Sequence[pa.Table], name: str) -> dict[str, int]:
-    """The values of a column and how many documents have them, most first; the commonest where they are many."""
-    values: Counter[str] = Counter()
-    for table in tables:
-        for pair in table.column(name).value_counts().to_pylist():
-            values[pair["values"]] += pair["counts"]
-    del values[None]  # pyright: ignore[reportArgumentType]
-    return dict(sorted(values.items(), key=lambda item: (-item[1], item[0]))[:COMMONEST])
 
 
 def made(e: Engine, source: Source, results: Sequence[Read], key: str, out: Path, prefix: str) -> dict[str, Any]:
