@@ -1,8 +1,8 @@
 """Columns of a table as fields of the record: what sources share that know their rows by names."""
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +11,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from stages.core.inputs import File
 from stages.core.params import Section
-from stages.core.records import Chunk, Reject, Span, Spans, chunk, texts_of
+from stages.core.records import Chunk, Reject, Span, Spans, Unwanted, chunk, texts_of
 from stages.core.spans import wrong
 
 TRIPLES = TypeAdapter(list[tuple[int, int, Annotated[str, Field(min_length=1)]]], config={"strict": True})
@@ -63,6 +63,26 @@ def attributes(p: Table, files: Sequence[File] = ()) -> pa.DataType:
     return texts_of(*p.fields.attributes, *constants)
 
 
+class Batch(NamedTuple):
+    """Rows as a format has them: values by column, and the place of each: `place`:number."""
+
+    columns: Columns
+    numbers: Sequence[int]
+    place: str
+
+
+def chunks(
+    found: Iterable[Batch | Reject], p: Table, constants: Mapping[str, str], kinds: pa.DataType
+) -> Iterator[Chunk | Reject | Unwanted]:
+    """Batches as documents-to-be, and all that is none."""
+    for one in found:
+        if isinstance(one, Reject):
+            yield one
+        else:
+            chunk, rejects, unwanted = mapped(one.columns, one.numbers, one.place, p, constants, kinds)
+            yield from (chunk, *rejects, Unwanted(unwanted))
+
+
 class Faulty:
     """Rows that can't be documents, each with the first reason."""
 
@@ -83,7 +103,7 @@ def mapped(
     """
     if found := at_once(columns, numbers, place, p, constants, kinds):
         return found, [], 0
-    columns = {name: one.to_pylist() if isinstance(one, pa.Array) else one for name, one in columns.items()}
+    columns = {name: listed(one) for name, one in columns.items()}
     columns, numbers, unwanted = wanted(columns, numbers, p.where)
     faulty = Faulty()
     found: dict[str, Sequence[Any]] = single(columns, p.fields, faulty) | {
@@ -137,6 +157,10 @@ def at_once(
     arrays = [further.get(one.name, pa.nulls(len(numbers), one.type)) for one in kinds]
     found["attributes"] = pa.StructArray.from_arrays(arrays, fields=list(kinds))
     return Chunk(pa.table(found), numbers, place)
+
+
+def listed(values: Sequence[Any] | pa.Array) -> Sequence[Any]:
+    return values.to_pylist() if isinstance(values, pa.Array) else values
 
 
 def as_array(values: Sequence[Any] | pa.Array) -> pa.Array:

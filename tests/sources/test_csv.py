@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from stages.core import inputs
+from stages.core import delimited, inputs
 from stages.core.faults import Fault
 from stages.core.records import Chunk, Reject, Row, Unwanted
 from stages.sources import csv
@@ -99,7 +99,7 @@ def test_a_member_without_a_header_costs_no_other(tmp_path: Path):
 
 
 def test_few_records_at_once_where_they_are_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(csv, "LARGE", 10)
+    monkeypatch.setattr(delimited, "LARGE", 10)
     path = tmp_path / "t.csv"
     text = "text\n" + "Some long text\n" * 3 + "a\nb\n"
     p = parameters("csv", **table(file(path, text), dialect={"encoding": "latin-1"}))

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from stages.core import documents
+from stages.core import columnar, delimited, documents
 from stages.core.inputs import File
 from stages.core.streams import Stretch
-from stages.sources import csv, json, parquet, squad
+from stages.sources import json, squad
 from tests.sources.tables import DIALECT
 
 FILE = File(at="f", sha256="0" * 64, members=None, constants={})
@@ -23,10 +23,10 @@ def passages(stream: Any) -> Any:
 
 
 READERS: dict[str, Callable[[Any], Any]] = {
-    "csv": lambda stream: list(csv.records(stream, csv.Dialect(**DIALECT), "f", 1)),
+    "csv": lambda stream: list(delimited.records(stream, delimited.Dialect(**DIALECT), "f", 1)),
     "documents": lambda stream: list(documents.rows(FILE, "f", passages(stream), "page", whole=False)),
     "json": json.document,
-    "parquet": parquet.whole,
+    "parquet": columnar.whole,
     "squad": lambda stream: squad.loaded(stream, "f"),
 }
 
