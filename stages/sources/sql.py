@@ -245,7 +245,8 @@ def answer(
 
 def described(found: "sqlalchemy.CursorResult[Any]") -> list[Any]:
     """The type of each column, in the driver's terms."""
-    return [one[1] for one in (found.cursor and found.cursor.description) or ()]
+    cursor = found.cursor
+    return [one[1] for one in (cursor.description if cursor else None) or ()]
 
 
 def columns(names: Sequence[str], kinds: Sequence[Any], order: Sequence[str], at: str) -> dict[str, Any]:
