@@ -50,7 +50,7 @@ def edited(text: str, changes: Mapping[Steps, Any]) -> str:
     wanted, found = load(text), text
     for path, value in changes.items():
         new = load(value) if isinstance(value, Written) else plain(value)
-        if not equal(at(wanted, path), new):
+        if not equal(at(wanted, path, missing=object()), new):
             found = replaced(found, path, value)
             wanted = put(wanted, path, new, path)
     if not equal(load(found), wanted):
@@ -89,13 +89,13 @@ def equal(one: Any, other: Any) -> bool:
     return repr(one) == repr(other)
 
 
-def at(tree: Any, path: Steps) -> Any:
-    """The value at a path; the path itself, which equals no value, where there is none."""
+def at(tree: Any, path: Steps, missing: Any = None) -> Any:
+    """The value at a path, or what stands for one that is not there."""
     for step in path:
         try:
             tree = tree[step]
         except (KeyError, IndexError, TypeError):
-            return path
+            return missing
     return tree
 
 

@@ -171,16 +171,37 @@ def fetch(place: str, address: str, expected: str, kept: Path) -> None:
     os.replace(beside, kept)
 
 
+def brought(address: str, cache: Path) -> str:
+    """The sha256 of what an address, or its mirror, gives now; from the web it is kept by it.
+
+    Nobody can tell yet whether pieces are of one version: what breaks off begins anew.
+    """
+    place = mirrored(address, mirrors())
+    if not place.startswith(SCHEMES):
+        return sha256(there(Path(place), address))
+    beside = cache / "files" / f".{os.getpid()}.part"
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with beside.open("wb") as file:
+            download(place, file, resume=False)
+        os.replace(beside, kept := beside.with_name(sha256(beside)))
+    finally:
+        beside.unlink(missing_ok=True)
+    return kept.name
+
+
 def empty(file: IO[bytes]) -> None:
     file.seek(0)
     file.truncate()
 
 
-def download(address: str, file: IO[bytes]) -> bool:
+def download(address: str, file: IO[bytes], *, resume: bool = True) -> bool:
     """Appends what is missing of an address to a file, in as many tries as are fair to a server. Gives whether it came
-    in more than one piece."""
+    in more than one piece; without `resume` it does not."""
     attempt, pieced = 1, False
     while True:
+        if not resume:
+            empty(file)
         begun = file.tell()
         pieced |= begun > 0
         try:
@@ -195,7 +216,7 @@ def download(address: str, file: IO[bytes]) -> bool:
         except (ValueError, http.client.InvalidURL) as error:
             gone(address, f"{error}")
         except BROKEN as error:
-            if file.tell() - begun > PIECE:
+            if resume and file.tell() - begun > PIECE:
                 attempt = 0  # a long file may break off often
             if attempt == TRIES:
                 gone(address, f"{type(error).__name__}: {error}")

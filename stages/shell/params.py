@@ -236,6 +236,10 @@ def explained(place: str, error: Any, kind: type[Section]) -> str:
             told = f"keys with values are wanted, not {shortened(given)}"
         case "too_short":
             told = f"at least {error['ctx']['min_length']} wanted, not {shortened(given)}"
+        case "string_type" if given is None and (
+            "sha256" in (last, *outer[-1:]) or (place, *outer) == ("weights", "files")
+        ):
+            told = "not pinned yet; `reprolm pin` fetches it, shows what came and writes its sha256 here"
         case "string_type" if isinstance(given, int | float | date):
             told = f"YAML reads {given} as a {type(given).__name__}; put it in quotes"
         case _:
