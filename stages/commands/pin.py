@@ -44,8 +44,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "names",
         metavar="SOURCE",
         nargs="*",
-        help="a source, `weights`, or `scrape` and crawls: fetched anew and pinned as it is now; without names, what has "
-        "no pin, and files here that are no longer as pinned",
+        help="a source, `weights`, or `scrape` and names of crawls: fetched anew, pinned as it is now; without names: "
+        "what has no pin, and files here that are no longer as pinned",
     )
     parser.add_argument("--dry-run", action="store_true", help="show what came and write nothing")
 
@@ -65,7 +65,7 @@ def main(options: argparse.Namespace) -> int:
     if faults:
         raise Fault("\n".join(faults))
     if not done:
-        print(f"{FILE}: nothing to do, all pins hold: {', '.join(one.name for one in entries)}")
+        print(f"{FILE}: nothing to do; pinned are {', '.join(one.name for one in entries)}")
     return 0
 
 
@@ -91,17 +91,20 @@ def chosen(tree: Mapping[str, Any], names: Sequence[str]) -> list[Entry]:
 
 def entries(tree: Mapping[str, Any]) -> Iterator[Entry]:
     """The sources, and the weights where they are pinned. Whether the rest of the file is right is told elsewhere."""
-    sources = at(tree, ("ingest", "sources"))
-    for n, raw in enumerate(sources if isinstance(sources, tuple) else ()):
-        if isinstance(raw, dict) and isinstance(name := raw.get("name"), str) and isinstance(raw.get("kind"), str):
-            yield Entry(name, ("ingest", "sources", n), raw, how(raw["kind"]))
-    if isinstance(weights := tree.get("weights"), dict) and at(tree, ("model", "weights")) == "pinned":
-        yield Entry("weights", ("weights",), weights, how("weights"))
+    sources: tuple[Any, ...] = at(tree, ("ingest", "sources")) or ()
+    for n, raw in enumerate(sources):
+        match raw:
+            case {"name": str(name), "kind": str(kind)}:
+                yield Entry(name, ("ingest", "sources", n), raw, how(kind))
+            case _:
+                pass
+    if at(tree, ("model", "weights")) == "pinned":
+        yield Entry("weights", ("weights",), tree.get("weights") or {}, how("weights"))
 
 
 def how(kind: str) -> ModuleType:
     """The module that pins what is of a kind."""
-    own = kind if (HOW / f"{kind}.py").exists() else "files"
+    own = kind if kind.isidentifier() and (HOW / f"{kind}.py").exists() else "files"
     return importlib.import_module(f"stages.commands.pins.{own}")
 
 
@@ -163,7 +166,7 @@ def typed(entry: Entry, text: str) -> Source:
     place = dotted(entry.place)
     checked = Checked(frozen(load(text)))
     source = checked.typed(Source, checked.source(at(checked.tree, entry.place), place), place)
-    if source is None:
+    if source is None or checked.faults:
         raise Fault(f"it can't be read yet; {told(checked.faults, FILE)}")
     return pinned(source, SCRAPE) if (SCRAPE / CAPTURES).exists() else source
 

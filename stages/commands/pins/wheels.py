@@ -16,7 +16,8 @@ from stages.core.hashing import sha256
 def pinned(raw: Mapping[str, Any], cache: Path, named: bool) -> dict[Steps, Any]:
     """Version and sha256 of each wheel that is wanted by name or has no pin."""
     changes: dict[Steps, Any] = {}
-    for n, wheel in enumerate(raw.get("wheels") or ()):
+    wheels: tuple[Any, ...] = raw.get("wheels") or ()
+    for n, wheel in enumerate(wheels):
         match wheel:
             case {"name": str(name), "version": None | str() as version, "sha256": old}:
                 if named or not version or not is_pin(old):
