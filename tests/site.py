@@ -60,7 +60,7 @@ class Server(ThreadingHTTPServer):
         self.routes = dict(routes)
         self.asked = list[tuple[str, float]]()
         self.agents = set[str]()
-        self.over = threading.Event()
+        self.held, self.over = threading.Event(), threading.Event()
         self.address = f"http://127.0.0.1:{self.server_port}"
 
     @property

@@ -186,10 +186,8 @@ def test_what_was_too_deep_is_visited_when_a_shorter_way_is_found(tmp_path: Path
 
 
 def test_as_many_pages_as_wanted_and_the_rest_is_told(tmp_path: Path) -> None:
-    routes: dict[str, Route] = {"/": page(*(f"/{n}" for n in range(10)))} | {
-        f"/{n}": page(text=f"{n}") for n in range(10)
-    }
-    found = crawling(tmp_path, routes, pages=4, at_once=8)
+    pages = {f"/{n}": page(text=f"{n}") for n in range(10)}
+    found = crawling(tmp_path, pages | {"/": page(*pages)}, pages=4, at_once=8)
     assert (len(found.kept), found.got.outside) == (4, {"beyond 4 pages": 7})
 
 

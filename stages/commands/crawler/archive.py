@@ -124,7 +124,7 @@ def response(address: str, answer: Answer) -> bytes:
     same one: it becomes the document's."""
     heads = [(key, value) for key, value in answer.headers if key.lower() not in TRANSFER]
     lines = [f"{key}: {value}\r\n" for key, value in (*heads, ("Content-Length", f"{len(answer.body)}"))]
-    status = f"HTTP/1.1 {answer.status} {answer.reason or HTTPStatus(answer.status).phrase}\r\n"
+    status = f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}\r\n"
     whole = "".join([status, *lines, "\r\n"]).encode("latin-1") + answer.body
     same = digest(answer.body)
     id_ = uuid.uuid5(uuid.NAMESPACE_URL, f"{address} {same}")

@@ -41,7 +41,6 @@ class Answer(NamedTuple):
     """What a server answered. The body is as it was sent, packed as the headers say, but in one piece."""
 
     status: int
-    reason: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
 
@@ -127,7 +126,7 @@ class Wire:
             ):
                 body = b"" if found.status in range(300, 400) else await content(found, most, cut=cut)
                 heads = tuple((key.decode("latin-1"), value.decode("latin-1")) for key, value in found.raw_headers)
-                return Answer(found.status, found.reason or "", heads, body)
+                return Answer(found.status, heads, body)
         except TimeoutError:
             raise Silent(f"more than {self.crawl.seconds} seconds") from None
         except (aiohttp.ClientResponseError, aiohttp.ClientSSLError, aiohttp.InvalidURL) as error:
