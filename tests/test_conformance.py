@@ -165,6 +165,7 @@ def sources(folder: Path) -> dict[str, Any]:
         "docx": file("t.docx", documents.docx("<w:p><w:r><w:t>One text.</w:t></w:r></w:p>")) | {"unit": "section"},
         "epub": file("t.epub", documents.epub({"o/a.xhtml": documents.xhtml("<p>One text.</p>")}))
         | {"unit": "chapter"},
+        "hub": tables.TABLE | rows | tables.hub(folder / "cache", folder / "t.parquet"),
         "json": tables.TABLE | rows | file("t.json", f"[{record}, 1]") | {"records": None, "ends": None},
         "jsonl": tables.TABLE | rows | file("t.jsonl", f"{record}\n{{}}\n"),
         "markdown": file("t.md", "# One\n\nOne text.\n") | {"unit": "section", "code": "keep"},
@@ -173,6 +174,7 @@ def sources(folder: Path) -> dict[str, Any]:
         | {"sets": [{"text": tables.file(folder / "lines.txt", "One text.\n")}]},
         "parquet": tables.TABLE | rows | file("t.parquet"),
         "pdf": file("t.pdf", documents.pdf([documents.lines("One text.")])) | {"unit": "page"},
+        "sql": tables.TABLE | rows | tables.database(folder / "t.db", "One text."),
         "text": file("t.txt", "One text.\n\nAnother.\n") | {"encoding": "utf-8", "unit": "line", "label": None},
         "wheels": own | {"wheels": [smallest]},
     }

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -17,10 +17,10 @@ from stages.core.faults import Fault, did_you_mean
 from stages.core.hashing import sha256
 from stages.core.inputs import plain_files
 from stages.core.web import SCHEMES, download, mirrored, mirrors
-from stages.sources.hub import DIALECTS, FORMATS, HUB, PACKED, address
+from stages.sources.hub import DIALECTS, FORMATS, HUB, PACKED, address, format_of
 
 # What `datasets` reads of a dataset besides its data.
-CARDS = ("README.md", ".huggingface.yaml", "dataset_infos.json")
+CARDS = ("README.md", "dataset_infos.json")
 QUIET = {"HF_DATASETS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "0"}
 # What a card may say of a configuration without saying how its files are read.
 NAMING = {"name", "version", "data_dir", "data_files", "description", "features"}
@@ -48,6 +48,7 @@ def pinned(name: str, revision: str | None, config: str | None) -> dict[str, Any
         lay_out(name, listing, root)
         chosen, builder = resolved(root, asked_for, name, Path(folder, "cache"))
         splits = dict(data_files(builder, root, name))
+        refuse_options(builder, name, {format_of(one) for found in splits.values() for one in found})
         classes = named(features(builder, name, listing, [one for found in splits.values() for one in found], root))
         return {
             "dataset": name,
@@ -106,7 +107,7 @@ def asked(name: str, revision: str | None) -> Listing:
             f"{name}{f' at {revision}' if revision else ''}: {endpoint} gives no list of its files: {said}; correct "
             "the name or the revision, or name what stands in for it in mirrors.txt"
         ) from None
-    files = {one.rfilename: one.lfs and one.lfs.sha256 for one in found.siblings or ()}
+    files = {one.rfilename: one.lfs.sha256 if one.lfs else None for one in found.siblings or ()}
     return Listing(found.sha or "", files)
 
 
@@ -148,33 +149,59 @@ def resolved(root: Path, config: str | None, name: str, cache: Path) -> tuple[st
     """The name of the configuration, and what `datasets` would build it with."""
     os.environ.update(QUIET)
     import datasets
-    from datasets.exceptions import DataFilesNotFoundError
+    from yaml import YAMLError
 
     datasets.logging.set_verbosity_error()
     try:
+        refuse_places(root, name)
         known = datasets.get_dataset_config_names(str(root))
         chosen = config or datasets.get_dataset_default_config_name(str(root))
-    except DataFilesNotFoundError:
+        builder = datasets.load_dataset_builder(str(root), chosen, cache_dir=str(cache)) if chosen in known else None
+    except (FileNotFoundError, YAMLError, ValueError, TypeError) as error:  # a card may say anything
+        said = " ".join(f"{error}".replace(str(root), name).split())
         raise Fault(
-            f"{name}: no files that `datasets` reads; name those that are wanted in a source's `files`"
+            f"{name}: `datasets` makes nothing of its card and its files: {said}; name the files that are wanted in a "
+            "source of the kind that reads them"
         ) from None
-    if chosen not in known:
+    if chosen is None or builder is None:
         said = f"no configuration {config!r}" if config else "no default among its configurations"
         raise Fault(f"{name}: {said}; there is: {', '.join(known)}{did_you_mean(config or '', known)}")
-    builder = datasets.load_dataset_builder(str(root), chosen, cache_dir=str(cache))
-    refuse_options(builder, name)
     return chosen, builder
 
 
-def refuse_options(builder: Any, name: str) -> None:
+def refuse_places(root: Path, name: str) -> None:
+    """A card may name files of the web, or of this machine, which `datasets` would look for."""
+    from huggingface_hub import DatasetCard
+
+    card = root / CARDS[0]
+    configs = DatasetCard.load(card).data.to_dict().get("configs") if card.exists() else None
+    for place in texts(configs):
+        if "://" in place or "::" in place or place.startswith(("/", "~")) or ".." in PurePosixPath(place).parts:
+            raise Fault(f"{name}: its card names {place!r}, which is not in it; pin that in a source of its own")
+
+
+def texts(value: Any) -> Iterator[str]:
+    """All texts within a value."""
+    match value:
+        case str():
+            yield value
+        case dict():
+            yield from texts(list(value.values()))
+        case list():
+            for one in value:
+                yield from texts(one)
+        case _:
+            pass
+
+
+def refuse_options(builder: Any, name: str, formats: Collection[str | None]) -> None:
     """A card may say how files are read, as `sep: ";"`: that is for the kind of source that has a word for it."""
-    kind = type(builder.config)
-    usual = kind(name="default")
-    separators = {"sep": {dialect.delimiter for dialect in DIALECTS.values()}}
-    for field in dataclasses.fields(kind):
+    usual = type(builder.config)(name="default")
+    separator = next((DIALECTS[one].delimiter for one in formats if one in DIALECTS), None)
+    for field in dataclasses.fields(usual):
         value = getattr(builder.config, field.name)
-        among = {getattr(usual, field.name), *separators.get(field.name, ())} if field.name not in NAMING else None
-        if among is not None and value not in among:
+        expected = separator if field.name == "sep" else getattr(usual, field.name)
+        if field.name not in NAMING and value != expected:
             raise Fault(
                 f"{name}: its card says {field.name}={value!r} for {builder.config.name!r}, which kind hub has no word "
                 "for; name the files' addresses in a source of kind csv or json"
@@ -184,14 +211,12 @@ def refuse_options(builder: Any, name: str) -> None:
 def data_files(builder: Any, root: Path, name: str) -> Iterator[tuple[str, list[str]]]:
     """Split → its files, as the dataset calls them."""
     for split, found in builder.config.data_files.items():
-        paths = [Path(one).relative_to(root.resolve()).as_posix() for one in found if Path(one).is_file()]
-        odd = [one for one in paths if not FORMATS.keys() & set(PurePosixPath(one).suffixes)]
-        if odd or len(paths) < len(found):
-            which = odd[0] if odd else next(one for one in found if not Path(one).is_file())
+        paths = [Path(one).relative_to(root.resolve()).as_posix() for one in found]
+        if odd := [one for one in paths if format_of(one) is None]:
             raise Fault(
-                f"{name}: {which}: {', '.join(FORMATS)} are read, plain or packed ({', '.join(sorted(PACKED))}); pin "
-                "revision refs/convert/parquet, which is the Hub's own Parquet of it, or name the files in a source of "
-                "the kind that reads them"
+                f"{name}: {odd[0]}: {', '.join(FORMATS)} are read, plain or packed ({', '.join(sorted(PACKED))}); pin "
+                f"revision {CONVERTED}, which is the Hub's own Parquet of it, or name the files in a source of the "
+                "kind that reads them"
             )
         yield str(split), paths
 

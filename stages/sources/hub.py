@@ -39,19 +39,19 @@ DIALECTS = {
 UNKNOWN = -1  # the Hub's class of a row whose class is not told
 
 
-def format_of(file: File) -> Format:
-    """By its name, or those of its members."""
-    suffixes = PurePosixPath(file.members or file.at).suffixes
-    last = next((one.lower() for one in reversed(suffixes) if one not in PACKED), "")
-    if last not in FORMATS:
-        raise ValueError(f"{file.at}: {', '.join(FORMATS)} are read; the kind that reads it takes its address in `at`")
-    return FORMATS[last]
+def format_of(name: str) -> Format | None:
+    """By the end of a name, packed or not."""
+    suffixes = (one.lower() for one in reversed(PurePosixPath(name).suffixes))
+    return FORMATS.get(next((one for one in suffixes if one not in PACKED), ""))
 
 
 def readable(files: tuple[File, ...]) -> tuple[File, ...]:
     """The files, if their formats are known."""
     for file in files:
-        format_of(file)
+        if format_of(file.members or file.at) is None:
+            raise ValueError(
+                f"{file.at}: {', '.join(FORMATS)} are read; the kind that reads it takes its address in `at`"
+            )
     return files
 
 
@@ -62,7 +62,7 @@ class Params(fields.Table):
     `classes` says what the numbers of a column stand for, from 0 on; -1 is none.
     """
 
-    dataset: Annotated[str, written(r"[\w.-]+(/[\w.-]+)?", "a name as the Hub has it, OWNER/NAME, is wanted")]
+    dataset: Annotated[str, written(r"\w[\w.-]*(/\w[\w.-]*)?", "a name as the Hub has it, OWNER/NAME, is wanted")]
     revision: Annotated[str, written(r"[0-9a-f]{40}", "the 40 hexadecimal digits of a commit are wanted")]
     config: str
     files: Annotated[tuple[File, ...], Field(min_length=1), AfterValidator(readable)]
@@ -95,13 +95,13 @@ def parts(p: Params, paths: Sequence[Path]) -> list[Part]:
 
 def divided(file: File, path: Path) -> Sequence[inputs.Part | columnar.Part]:
     """What of a file can be read at once."""
-    match format_of(file):
+    match format_of(file.members or file.at):
         case "columnar":
             return columnar.parts([file], [path])
-        case "jsonlines":
-            return inputs.parts([file], [path])
         case "csv" | "tsv" as name:
             return delimited.parts([file], [path], DIALECTS[name])
+        case _:
+            return inputs.parts([file], [path])
 
 
 def read(p: Params, part: Part, paths: Sequence[Path]) -> Iterator[Chunk | Reject | Unwanted]:
@@ -112,13 +112,13 @@ def read(p: Params, part: Part, paths: Sequence[Path]) -> Iterator[Chunk | Rejec
 
 def batches(file: File, path: Path, part: Any, wanted: Sequence[str]) -> Iterator[Batch | Reject]:
     """The wanted columns of a part."""
-    match format_of(file):
+    match format_of(file.members or file.at):
         case "columnar":
             return columnar.read(file, path, part, wanted)
-        case "jsonlines":
-            return jsonlines.read(file, path, part, wanted)
         case "csv" | "tsv" as name:
             return delimited.read(file, path, part, DIALECTS[name], wanted)
+        case _:
+            return jsonlines.read(file, path, part, wanted)
 
 
 def named(found: Iterable[Batch | Reject], classes: Mapping[str, Sequence[str]]) -> Iterator[Batch | Reject]:
@@ -148,8 +148,10 @@ def meant(value: Any, names: Sequence[str]) -> Any:
     if isinstance(value, list):
         found = [one if isinstance(one, list) else meant(one, names) for one in value]
         return next((one for one in found if isinstance(one, Nameless)), found)
-    if value is None or value in names:
+    if value in names:
         return value
+    if value is None or value == "":
+        return None
     try:
         number = int(f"{value}")
     except ValueError:

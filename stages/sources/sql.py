@@ -225,7 +225,7 @@ def answer(
     settings = {"no_parameters": True, "stream_results": True, "yield_per": BATCH, "sqlite_raw_colnames": True}
     asked = f"SELECT * FROM (\n{query.rstrip().removesuffix(';')}\n) AS rows_"  # noqa: S608 - it is the user's
     with connection.exec_driver_sql(f"{asked} LIMIT 0", execution_options=settings) as found:
-        kinds = columns(list(found.keys()), [one[1] for one in found.cursor.description or ()], order, at)
+        kinds = columns(list(found.keys()), described(found), order, at)
     quoted = connection.dialect.identifier_preparer.quote_identifier
     keys = ", ".join(f"rows_.{quoted(name)}{collated(kinds[name])}" for name in order)
     last: tuple[Any, ...] | None = None
@@ -234,6 +234,11 @@ def answer(
             record = dict(zip(kinds, map(plain, row), strict=True))
             last = distinct(tuple(record[name] for name in order), last, f"{at}: row {number}", order)
             yield record
+
+
+def described(found: "sqlalchemy.CursorResult[Any]") -> list[Any]:
+    """The type of each column, in the driver's terms."""
+    return [one[1] for one in (found.cursor and found.cursor.description) or ()]
 
 
 def columns(names: Sequence[str], kinds: Sequence[Any], order: Sequence[str], at: str) -> dict[str, Any]:
