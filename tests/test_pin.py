@@ -5,6 +5,7 @@ import hashlib
 import io
 import re
 import shutil
+import sqlite3
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -42,6 +43,7 @@ SOURCE = f"""\
   sides: {{}}
   where: {{}}
 """
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
 FIRST = ("ingest", "sources", 0)
 
 
@@ -223,6 +225,17 @@ def test_what_can_be_mended_is_told(project: Path, change: dict[str, Any], told:
         pinned()
 
 
+@pytest.mark.parametrize(
+    "source", ["3", "[3, {name: 3}, {name: a, kind: none}]", "[{name: a, kind: wheels, wheels: 3}]"]
+)
+def test_what_is_no_source_at_all_is_left_to_check(project: Path, source: str, capsys: pytest.CaptureFixture[str]):
+    text = (project / "params.yaml").read_text()
+    changes = {("ingest", "sources"): Written(source), ("weights",): {"files": {"a": None}, "places": [3]}}
+    (project / "params.yaml").write_text(edited(text, changes))
+    with pytest.raises(Fault, match=r"^weights: weights.files: no place has a; add one to weights.places. Tried:$"):
+        pinned()
+
+
 def test_a_name_that_nobody_has(project: Path):
     told = "params.yaml: nothing called 'tikets' has pins; there is: tickets, weights; did you mean tickets?"
     with pytest.raises(Fault, match=f"^{re.escape(told)}$"):
@@ -307,3 +320,92 @@ def test_the_newest_wheel_is_pinned_with_its_version(
 def test_whoever_names_no_wheel_is_told(tmp_path: Path):
     with pytest.raises(Fault, match="wheel --help: a name and a version are wanted"):
         fetch.download("--help", None, ["any"], tmp_path)
+
+
+HUB = (
+    SOURCE.replace("csv", "hub").partition("  files:")[0]
+    + """\
+  dataset: ann/texts
+  revision: null  # main, on the day
+  config: default
+  files: []
+  classes: {}
+  fields: {text: body, label: queue, FIELDS}
+  separator: null
+  rename: {}
+  sides: {}
+  where: {}
+""".replace("FIELDS", FIELDS)
+)
+
+
+def test_a_dataset_of_the_hub_is_pinned_with_all_that_makes_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    pytest.importorskip("datasets")
+    for name in ("HF_DATASETS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY", "HF_HUB_OFFLINE"):
+        monkeypatch.setenv(name, "1")  # as it was, afterwards
+    folder = project / "hub/datasets/ann/texts/resolve" / COMMIT
+    folder.mkdir(parents=True)
+    shutil.move(project / "tickets.csv", folder / "train.csv")
+    monkeypatch.setenv("REPROLM_MIRRORS", f"https://huggingface.co/ {project}/hub/")
+    path = project / "params.yaml"
+    path.write_text(with_source(HUB.replace("revision: null", f"revision: {COMMIT}")))
+    pinned()
+    assert f"""
+      revision: {COMMIT}  # main, on the day
+      config: default
+      files:
+        - {{at: train.csv, sha256: {SHA256}, members: null, constants: {{split: train}}}}
+""" in path.read_text()
+    assert "  2 rows\n" in capsys.readouterr().out
+    assert pinned() == 0
+    assert capsys.readouterr().out == "params.yaml: nothing to do; pinned are tickets, weights\n"
+
+
+SQL = (
+    SOURCE.replace("csv", "sql").partition("  files:")[0]
+    + """\
+  at: tickets.db
+  sha256: null
+  query: SELECT * FROM tickets
+  order: [id]
+  fields: {text: body, label: queue, FIELDS}
+  separator: null
+  rename: {}
+  sides: {}
+  where: {}
+""".replace("FIELDS", FIELDS)
+)
+
+
+def test_a_file_of_sqlite_is_pinned_as_a_file(project: Path, capsys: pytest.CaptureFixture[str]):
+    with closing(sqlite3.connect(project / "tickets.db")) as connection:
+        connection.executescript(
+            "CREATE TABLE tickets (id, queue, body); INSERT INTO tickets VALUES (1, 'pay', 'twice')"
+        )
+    (project / "params.yaml").write_text(with_source(SQL))
+    pinned()
+    digest = hashlib.sha256((project / "tickets.db").read_bytes()).hexdigest()
+    assert read(project / "params.yaml")["ingest"]["sources"][0]["sha256"] == digest
+    assert "  1 rows\n  labels pay 1\n  > twice\n" in capsys.readouterr().out
+
+
+def test_a_server_that_nobody_answers_is_told(project: Path):
+    (project / "params.yaml").write_text(with_source(SQL.replace("tickets.db", '"postgresql://ann@127.0.0.1:1/x"')))
+    with pytest.raises(
+        Fault, match=r"^tickets: postgresql://ann@127\.0\.0\.1:1/x: the database says: .*Connection refused"
+    ):
+        pinned()
+
+
+def test_crawls_are_for_the_crawler(project: Path):
+    pinned()
+    with pytest.raises(Fault, match=r"^scrape.crawls: nothing to capture"):
+        pinned("scrape")
+
+
+def test_a_capture_is_pinned_in_its_crawl(project: Path):
+    set_at(project, "data/scrape/site.warc.gz", sha256="scrape")
+    assert pinned() == 0
+    assert pin_of(project) == "scrape"

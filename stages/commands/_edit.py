@@ -10,6 +10,7 @@ from stages.core.faults import Fault
 
 Steps = tuple[str | int, ...]
 STEP = 2  # columns that a block is indented
+LONGEST = 160  # characters of what stands in brackets within brackets
 UNPRINTABLE = re.compile(r"[\x7f-\x9f\ufeff\ud800-\udfff\u2028\u2029\ufffe\uffff]")
 
 HEADING = re.compile(r"[|>][-+0-9]*([ \t]+#.*)")
@@ -272,9 +273,16 @@ def key_column(holder: Node) -> int:
 
 
 def stays_inline(value: Any) -> bool:
-    """Scalars, and in brackets what has none but them."""
-    if isinstance(value, Written):
+    """Scalars, lists of them, and keys with such values as long as the line is not too long."""
+    if isinstance(value, Written) or not blocky(value):
         return not blocky(value)
+    if isinstance(value, Mapping):
+        return all(map(flat, value.values())) and (flat(value) or len(flowing(value)) <= LONGEST)
+    return flat(value)
+
+
+def flat(value: Any) -> bool:
+    """Whether there is nothing within what is within it."""
     inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
     return not any(blocky(one) for one in inner)
 

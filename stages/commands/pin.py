@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from stages.commands._edit import Steps, at, dotted, edited, load
+from stages.commands.pins.files import listed
 from stages.core.faults import Fault, did_you_mean
 from stages.core.files import read_json, writing
 from stages.core.params import Source
@@ -80,26 +81,25 @@ def crawl(names: Sequence[str], *, dry: bool) -> int:
 
 def chosen(tree: Mapping[str, Any], names: Sequence[str]) -> list[Entry]:
     """The entries of these names, or all of them."""
-    known = {entry.name: entry for entry in entries(tree)}
+    found = list(entries(tree))
+    known = list(dict.fromkeys(entry.name for entry in found))
     for name in names:
         if name not in known:
-            raise Fault(
-                f"{FILE}: nothing called {name!r} has pins; there is: {', '.join(known)}{did_you_mean(name, known)}"
-            )
-    return [known[name] for name in dict.fromkeys(names or known)]
+            there = ", ".join(known) or "nothing"
+            raise Fault(f"{FILE}: nothing called {name!r} has pins; there is: {there}{did_you_mean(name, known)}")
+    return [entry for entry in found if not names or entry.name in names]
 
 
 def entries(tree: Mapping[str, Any]) -> Iterator[Entry]:
     """The sources, and the weights where they are pinned. Whether the rest of the file is right is told elsewhere."""
-    sources: tuple[Any, ...] = at(tree, ("ingest", "sources")) or ()
-    for n, raw in enumerate(sources):
+    for n, raw in enumerate(listed(at(tree, ("ingest", "sources")))):
         match raw:
             case {"name": str(name), "kind": str(kind)}:
                 yield Entry(name, ("ingest", "sources", n), raw, how(kind))
             case _:
                 pass
-    if at(tree, ("model", "weights")) == "pinned":
-        yield Entry("weights", ("weights",), tree.get("weights") or {}, how("weights"))
+    if at(tree, ("model", "weights")) == "pinned" and isinstance(weights := tree.get("weights"), dict):
+        yield Entry("weights", ("weights",), weights, how("weights"))
 
 
 def how(kind: str) -> ModuleType:

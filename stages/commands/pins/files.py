@@ -20,7 +20,7 @@ def places(raw: Any, steps: Steps = ()) -> Iterator[tuple[Steps, Any]]:
     """Where what has a pin stands, and what stands there."""
     if isinstance(raw, dict) and isinstance(raw.get("at"), str) and "sha256" in raw:
         yield steps, raw
-    inner = raw.items() if isinstance(raw, dict) else enumerate(raw) if isinstance(raw, tuple) else ()
+    inner = raw.items() if isinstance(raw, dict) else enumerate(listed(raw))
     for step, one in inner:
         yield from places(one, (*steps, step))
 
@@ -40,3 +40,8 @@ def digest(at: str, old: Any, cache: Path, named: bool) -> Any:
 
 def is_pin(value: Any) -> bool:
     return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value) is not None
+
+
+def listed(value: Any) -> tuple[Any, ...]:
+    """What is in a list; nothing, where there is none: `check` tells that."""
+    return value if isinstance(value, tuple) else ()

@@ -7,21 +7,22 @@ from typing import Any
 
 from stages.commands import _hub
 from stages.commands._edit import Steps
-from stages.commands.pins.files import is_pin
+from stages.commands.pins.files import is_pin, listed
 
 
 def pinned(raw: Mapping[str, Any], cache: Path, named: bool) -> dict[Steps, Any]:
-    """All that the Hub tells, if it is wanted by name or something is not pinned. What a person has written of a file's
-    constants stays, as do the sides of splits."""
+    """All that the Hub tells, if it is wanted by name or something is not pinned. What a person has chosen stays: which
+    of the files, what is said of them, and the sides of splits."""
     match raw:
         case {"dataset": str(name), "revision": None | str() as revision, "config": None | str() as config}:
             pass
         case _:
             return {}  # `check` tells what is wrong with it
-    old = {one["at"]: one for one in raw.get("files") or () if isinstance(one, dict) and "at" in one}
+    old = {one["at"]: one for one in listed(raw.get("files")) if isinstance(one, dict) and "at" in one}
     whole = bool(old) and all(is_pin(one.get("sha256")) for one in old.values())
     if not named and whole and re.fullmatch(r"[0-9a-f]{40}", revision or ""):
         return {}
     found = _hub.pinned(name, revision, config)
-    found["files"] = [one | old.get(one["at"], {}) | {"sha256": one["sha256"]} for one in found["files"]]
+    files = [one for one in found["files"] if one["at"] in old] or found["files"]
+    found["files"] = [one | old.get(one["at"], {}) | {"sha256": one["sha256"]} for one in files]
     return {(key,): found[key] for key in found if key != "sides" or not raw.get("sides")}
