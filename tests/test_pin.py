@@ -19,6 +19,7 @@ import pytest
 
 from stages.commands import pin
 from stages.commands._edit import Written, edited
+from stages.commands.pins.files import places
 from stages.core import fetch, web
 from stages.core.faults import Fault
 from stages.core.inputs import folder_sha256
@@ -195,6 +196,12 @@ def test_a_mirror_stands_in(project: Path, monkeypatch: pytest.MonkeyPatch):
     assert pin_of(project) == SHA256
 
 
+def test_pins_are_found_wherever_they_stand():
+    file, wheel = {"at": "a", "sha256": None}, {"name": "numpy", "sha256": None}
+    sets = {"kind": "parallel", "sets": ({"en": file, "de": file},), "of": ({"at": None, "sha256": None}, wheel)}
+    assert [steps for steps, _ in places(sets)] == [("sets", 0, "en"), ("sets", 0, "de")]
+
+
 def test_what_is_wrong_elsewhere_does_not_matter(project: Path):
     path = project / "params.yaml"
     path.write_text(edited(path.read_text(), {("dedup",): {"bands": "many"}, ("wrong",): 1}))
@@ -230,8 +237,8 @@ def test_what_can_be_mended_is_told(project: Path, change: dict[str, Any], told:
 )
 def test_what_is_no_source_at_all_is_left_to_check(project: Path, source: str, capsys: pytest.CaptureFixture[str]):
     text = (project / "params.yaml").read_text()
-    changes = {("ingest", "sources"): Written(source), ("weights",): {"files": {"a": None}, "places": [3]}}
-    (project / "params.yaml").write_text(edited(text, changes))
+    text = edited(text, {("ingest", "sources"): Written(source)})
+    (project / "params.yaml").write_text(edited(text, {("weights",): {"files": {"a": None}, "places": [3]}}))
     with pytest.raises(Fault, match=r"^weights: weights.files: no place has a; add one to weights.places. Tried:$"):
         pinned()
 

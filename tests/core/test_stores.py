@@ -2,8 +2,8 @@
 
 import hashlib
 import re
-import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +27,8 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
     root = tmp_path_factory.mktemp("store")
     (root / "texts/a folder").mkdir(parents=True)
     log = root.with_name("log")
-    command = [str(shutil.which("rclone")), "serve", "s3", str(root), "--addr", "127.0.0.1:0", "--dir-cache-time", "0s"]
+    rclone = str(Path(sys.executable).with_name("rclone"))  # of the test extra
+    command = [rclone, "serve", "s3", str(root), "--addr", "127.0.0.1:0", "--dir-cache-time", "0s"]
     command += ["--auth-key", ",".join(KEY), "--config", "/dev/null"]
     with log.open("wb") as said:
         server = subprocess.Popen(command, stderr=said)
@@ -140,3 +141,8 @@ def test_a_store_whose_package_is_missing(tmp_path: Path):
     told = "oci://texts/x: a package is missing that reads oci://; pip install ocifs"
     with pytest.raises(Fault, match=f"^{re.escape(told)}$"):
         web.fetched("oci://texts/x", SHA256, tmp_path)
+
+
+def test_what_it_reads_with_is_not_loaded_before_there_is_an_address():
+    told = "from stages.core import web; import sys; print([one for one in sys.modules if one in ('fsspec', 's3fs')])"
+    assert subprocess.check_output([sys.executable, "-c", told], text=True) == "[]\n"
