@@ -5,7 +5,7 @@ from functools import reduce
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -72,6 +72,7 @@ VALUES = st.recursive(
 PLACES = [path for path in paths(load(TEXT)) if path]
 
 
+@settings(max_examples=40)
 @given(st.sampled_from(PLACES), VALUES)
 def test_any_value_in_any_place_of_params_is_read_as_it_is(path: tuple[Any, ...], value: Any):
     before = load(TEXT)
@@ -79,6 +80,7 @@ def test_any_value_in_any_place_of_params_is_read_as_it_is(path: tuple[Any, ...]
     assert repr(load(after)) == repr(put(before, path, value))
 
 
+@settings(max_examples=40)
 @given(st.sampled_from(PLACES), SCALARS)
 def test_a_scalar_for_a_scalar_changes_its_line_alone_and_no_comment(path: tuple[Any, ...], value: Any):
     assume(not isinstance(reduce(at, path, load(TEXT)), dict | list))

@@ -10,6 +10,8 @@ from stages.core.faults import Fault
 
 Steps = tuple[str | int, ...]
 STEP = 2  # columns that a block is indented
+MARK = "\ufeff"  # of the byte order, as some editors leave it
+LONGEST = 160  # characters of what stands in brackets within brackets
 UNPRINTABLE = re.compile(r"[\x7f-\x9f\ufeff\ud800-\udfff\u2028\u2029\ufffe\uffff]")
 
 HEADING = re.compile(r"[|>][-+0-9]*([ \t]+#.*)")
@@ -47,10 +49,12 @@ class Node:
 def edited(text: str, changes: Mapping[Steps, Any]) -> str:
     """The YAML text with these values in their places; a key that is not there, or the position behind a list's last,
     is added. What is written in brackets stays so, as does what is a block; a comment behind a value stays there."""
+    if text.startswith(MARK):
+        return MARK + edited(text.removeprefix(MARK), changes)
     wanted, found = load(text), text
     for path, value in changes.items():
         new = load(value) if isinstance(value, Written) else plain(value)
-        if not equal(at(wanted, path), new):
+        if not equal(at(wanted, path, missing=object()), new):
             found = replaced(found, path, value)
             wanted = put(wanted, path, new, path)
     if not equal(load(found), wanted):
@@ -89,13 +93,13 @@ def equal(one: Any, other: Any) -> bool:
     return repr(one) == repr(other)
 
 
-def at(tree: Any, path: Steps) -> Any:
-    """The value at a path; the path itself, which equals no value, where there is none."""
+def at(tree: Any, path: Steps, missing: Any = None) -> Any:
+    """The value at a path, or what stands for one that is not there."""
     for step in path:
         try:
             tree = tree[step]
         except (KeyError, IndexError, TypeError):
-            return path
+            return missing
     return tree
 
 
@@ -198,7 +202,7 @@ def replaced(text: str, path: Steps, value: Any) -> str:
     if where.flow or (stays_inline(value) and not where.node.block):
         return inline(text, where.node, value)
     if where.node.block and blocky(value):
-        return block_for_block(text, where.node, value)
+        return block_for_block(text, where, where.node, value)
     if isinstance(where.step, int):
         return item(text, where.node, value)
     return line_for_block(text, where, value) if where.node.block else block_for_line(text, where, value)
@@ -219,9 +223,12 @@ def inline(text: str, node: Node, value: Any) -> str:
     return text[: node.start] + space + flowing(value) + (comment[1] if comment else "") + text[node.end :]
 
 
-def block_for_block(text: str, node: Node, value: Any) -> str:
-    """Lines for lines; a comment behind the last one was the old one's."""
-    new = "\n".join(lines(value, node.column)).lstrip(" ")
+def block_for_block(text: str, where: Place, node: Node, value: Any) -> str:
+    """Lines for lines; a comment behind the last one was the old one's. A list may stand below its key without being
+    indented, other lines may not."""
+    least = key_column(where.holder) + STEP if isinstance(where.step, str) else 0
+    column = max(node.column, least)
+    new = "\n".join(lines(value, column))[node.column :]
     return text[: node.start] + ended(new, text) + text[line_end(text, node.last) :]
 
 
@@ -236,7 +243,7 @@ def item(text: str, node: Node, value: Any) -> str:
 def line_for_block(text: str, where: Place, value: Any) -> str:
     """A value behind its key, for the lines below."""
     node = where.node or where.holder
-    begun, end = text.rindex("\n", 0, node.start), line_end(text, node.last)
+    begun, end = max(where.head, text.rfind("\n", 0, node.start)), line_end(text, node.last)
     return f"{text[: where.head]} {flowing(value)}{text[where.head : begun].rstrip(' ')}{text[end:]}"
 
 
@@ -272,9 +279,16 @@ def key_column(holder: Node) -> int:
 
 
 def stays_inline(value: Any) -> bool:
-    """Scalars, and in brackets what has none but them."""
-    if isinstance(value, Written):
+    """Scalars, lists of them, and keys with such values as long as the line is not too long."""
+    if isinstance(value, Written) or not blocky(value):
         return not blocky(value)
+    if isinstance(value, Mapping):
+        return all(map(flat, value.values())) and (flat(value) or len(flowing(value)) <= LONGEST)
+    return flat(value)
+
+
+def flat(value: Any) -> bool:
+    """Whether there is nothing within what is within it."""
     inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
     return not any(blocky(one) for one in inner)
 
