@@ -82,7 +82,7 @@ def ours(engine: str, source: Source, folder: Path) -> tuple[int, float]:
         list(executor.map(conll.attributes, [source.params] * 8))
         began = time.perf_counter()
         (parts,) = ingest.read(Engine(executor, folder), [source], SHARD, Path(out))
-        return sum(len(part.ids) for part in parts), time.perf_counter() - began
+        return sum(len(part.numbers) for part in parts), time.perf_counter() - began
 
 
 def theirs(python: str, features: str, processes: int, paths: Sequence[Path]) -> tuple[int, float]:

@@ -2,9 +2,11 @@
 
 import json
 import shutil
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import count, groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -12,9 +14,20 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
+from stages.core.composition import composition, pins
 from stages.core.faults import Fault
 from stages.core.files import read_json, write_json
-from stages.core.identity import as_numbers, contents, ids, renumbered
+from stages.core.identity import (
+    Flags,
+    Numbers,
+    again,
+    as_ids,
+    as_numbers,
+    doubles,
+    identified,
+    renumbered,
+    repeated,
+)
 from stages.core.inputs import SCRAPE, File
 from stages.core.params import Positive, Section, Source
 from stages.core.records import (
@@ -25,18 +38,19 @@ from stages.core.records import (
     given,
     read_table,
     reasons,
+    rewritten,
+    rows_in,
     schema,
     shards,
     tabled,
-    write_table,
+    write_tables,
 )
 from stages.core.spans import wrong
 from stages.shell import memo, plugins
 from stages.shell.engine import Engine
 from stages.shell.run import run
 
-BATCH = 10_000  # rows that become columns at once
-COMMONEST = 100  # values of a column that are counted apart
+BATCH, LARGE = 10_000, 2**24  # rows, and characters of them, that become columns at once
 SUMMARY = "source.json"
 CAPTURES = "captures.json"  # of stage scrape: the name of a capture → its sha256
 ROWS = [name for name in Row._fields if name not in ("key", "attributes")]
@@ -48,12 +62,13 @@ class Params(Section):
 
 
 class Read(NamedTuple):
-    """What became of a part: the shards it was written to, id and content of each document (content 0 where it has a
-    key), what could not be read, and how many rows nobody wants."""
+    """What became of a part: the shards it was written to; of each document its number where nothing like it came
+    before, whether it has a key, and where it stands; what could not be read; and how many rows nobody wants."""
 
     shards: list[Path]
-    ids: Any
-    contents: Any
+    numbers: Numbers
+    keyed: Flags
+    places: "Places"
     rejects: list[Reject]
     unwanted: int
 
@@ -79,11 +94,12 @@ class Counted:
 
     def chunks(self, items: Iterable[Row | Chunk | Reject | Unwanted]) -> Iterator[Chunk]:
         """Columns as they come, rows in batches, in their order."""
-        rows: list[Row] = []
+        rows, size = list[Row](), 0
         for item in items:
             match item:
                 case Row():
                     rows.append(item)
+                    size += len(item.text)
                 case Reject():
                     self.rejects.append(item)
                 case Unwanted():
@@ -92,9 +108,9 @@ class Counted:
                     yield self.of_rows(rows)
                     rows = []
                     yield item
-            if len(rows) == BATCH:
+            if len(rows) == BATCH or size > LARGE:
                 yield self.of_rows(rows)
-                rows = []
+                rows, size = [], 0
         yield self.of_rows(rows)
 
     def of_rows(self, rows: Sequence[Row]) -> Chunk:
@@ -111,43 +127,78 @@ class Counted:
         return Chunk(table, [number for number, _ in good], f"{self.name}: row")
 
 
-def identified(
-    source: str, chunk: Chunk, seen: "Counter[int]", first: dict[str, str]
-) -> tuple[pa.Table, Any, list[Reject]]:
-    """Documents with their ids, and their contents; rows whose key came before are none. `first` is where each key
-    stands."""
-    rows = chunk.rows
-    keys = rows.column("key").to_pylist() if "key" in rows.column_names else [None] * len(rows)
-    hashes = [0] * len(rows) if None not in keys else contents(rows)
-    found = ids(source, keys, hashes, seen)
-    kept, rejects = list[int](), list[Reject]()
-    for n, (key, id_) in enumerate(zip(keys, found, strict=True)):
-        place = f"{chunk.place}:{chunk.numbers[n]}"
-        if key is not None and (other := first.setdefault(id_, place)) != place:
-            rejects.append(Reject(place, f"key {key!r} stands at {other} already"))
-        else:
-            kept.append(n)
-    columns = {"id": pa.array(found), "source": pa.array([source] * len(rows))}
+class Places:
+    """Where rows stand: a name and a number each, in little memory where the numbers follow one another."""
+
+    def __init__(self) -> None:
+        self.begins = [0]
+        self.chunks: list[tuple[str, Sequence[int]]] = []
+
+    def add(self, place: str, numbers: Any) -> None:
+        if len(numbers):
+            follow = np.all(np.diff(numbers) == 1)
+            self.chunks.append((place, range(int(numbers[0]), int(numbers[-1]) + 1) if follow else numbers))
+            self.begins.append(self.begins[-1] + len(numbers))
+
+    def at(self, row: int) -> str:
+        n = bisect_right(self.begins, row) - 1
+        place, numbers = self.chunks[n]
+        return f"{place}:{numbers[row - self.begins[n]]}"
+
+
+class Numbered:
+    """The rows of a part as documents with their ids, while those whose key came before are put aside."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.seen, self.times = set[int](), Counter[int]()
+        self.numbers, self.keyed = list[Any](), list[Any]()
+        self.places, self.rejects = Places(), list[Reject]()
+        self.rows, self.looked, self.counted = dict[int, int](), 0, 0
+
+    def documents(self, chunk: Chunk) -> pa.Table:
+        numbers, keyed = identified(self.source, chunk.rows)
+        known = numbers.copy()
+        before = again(numbers, self.seen)
+        gone, later = ([row for row in before if keyed[row] == one] for one in (True, False))
+        known[later] = repeated(self.source, numbers[later].tolist(), self.times)
+        table = documents(self.source, as_ids(known), chunk.rows)
+        stay = np.delete(np.arange(len(numbers)), gone)
+        self.numbers.append(numbers[stay])
+        self.keyed.append(keyed[stay])
+        self.places.add(chunk.place, np.asarray(chunk.numbers, dtype=np.int64)[stay])
+        for row in gone:
+            key, place = chunk.rows.column("key")[row].as_py(), f"{chunk.place}:{chunk.numbers[row]}"
+            self.rejects.append(Reject(place, f"key {key!r} stands at {self.first(int(numbers[row]))} already"))
+        return table.take(stay) if gone else table
+
+    def first(self, number: int) -> str:
+        """Where the row with a number stands; only who asks pays for the memory."""
+        while self.looked < len(self.numbers):
+            of = self.numbers[self.looked].tolist()
+            for row, one in enumerate(of, start=self.counted):
+                self.rows.setdefault(one, row)
+            self.looked, self.counted = self.looked + 1, self.counted + len(of)
+        return self.places.at(self.rows[number])
+
+
+def documents(source: str, ids: pa.Array, rows: pa.Table) -> pa.Table:
+    """Rows with their ids, in the schema of the record."""
+    columns = {"id": ids, "source": pa.array([source] * len(rows), pa.string())}
     columns |= {name: rows.column(name) for name in (*ROWS, "attributes") if name in rows.column_names}
     kinds = schema(rows.schema.field("attributes").type)
-    table = pa.table([columns.get(one.name, pa.nulls(len(rows), one.type)) for one in kinds], schema=kinds)
-    numbers = np.array([0 if key is not None else one for key, one in zip(keys, hashes, strict=True)], dtype=np.uint64)
-    return (table.take(kept), numbers[kept], rejects) if rejects else (table, numbers, [])
+    return pa.table([columns.get(one.name, pa.nulls(len(rows), one.type)) for one in kinds], schema=kinds)
 
 
-def cut(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
-    """The same rows in tables of a size."""
-    waiting: list[pa.Table] = []
-    count = 0
+def cut(tables: Iterable[pa.Table], size: int) -> Iterator[tuple[int, pa.Table]]:
+    """The same rows in tables that end where a shard of this size does, each with the number of its shard."""
+    row = 0
     for table in tables:
-        waiting.append(table)
-        count += len(table)
-        while count >= size:
-            whole = pa.concat_tables(waiting)
-            yield whole.slice(0, size)
-            waiting, count = [whole.slice(size)], count - size
-    if count:
-        yield pa.concat_tables(waiting)
+        end = row + len(table)
+        while row < end:
+            more = table.slice(len(table) - (end - row), size - row % size)
+            yield row // size, more
+            row += len(more)
 
 
 def pinned(source: Source, scrape: Path) -> Source:
@@ -189,119 +240,138 @@ def fetched(item: Any, cache: Path) -> Path:
 def read_part(task: Task, size: int) -> Read:
     """Reads a part of a source into shards."""
     source, module = task.source, plugins.load("sources", task.source.kind)
-    counted = Counted(module.attributes(source.params), source.name)
-    tables: list[tuple[Any, Any]] = []
-    twice: list[Reject] = []
-    seen: Counter[int] = Counter()
-    first: dict[str, str] = {}
-
-    def documents() -> Iterator[pa.Table]:
-        for chunk in counted.chunks(module.read(source.params, task.part, task.inputs)):
-            table, hashes, rejects = identified(source.name, chunk, seen, first)
-            tables.append((as_numbers(table.column("id").to_pylist()), hashes))
-            twice.extend(rejects)
-            if len(table):
-                yield table
-
+    kinds = module.attributes(source.params)
+    counted, numbered = Counted(kinds, source.name), Numbered(source.name)
+    chunks = counted.chunks(module.read(source.params, task.part, task.inputs))
     written: list[Path] = []
-    for number, table in enumerate(cut(documents(), size)):
+    for number, tables in groupby(cut(map(numbered.documents, chunks), size), key=itemgetter(0)):
         written.append(task.out.with_name(f"{task.out.name}-{number}"))
-        write_table(written[-1], table)
-    none = (np.array([], np.uint64),) * 2
-    found, hashes = (np.concatenate(column) for column in zip(*(tables or [none]), strict=True))
-    return Read(written, found, hashes, [*counted.rejects, *twice], counted.unwanted)
+        write_tables(written[-1], (table for _, table in tables), schema(kinds))
+    return Read(
+        written,
+        np.concatenate([np.array([], np.uint64), *numbered.numbers]),
+        np.concatenate([np.array([], np.bool_), *numbered.keyed]),
+        numbered.places,
+        [*counted.rejects, *numbered.rejects],
+        counted.unwanted,
+    )
 
 
 def read(e: Engine, sources: Sequence[Source], size: int, out: Path) -> list[list[Read]]:
     """All parts of all sources at once, after all that they need from outside."""
     modules = [plugins.load("sources", source.kind) for source in sources]
     wanted = [module.needs(source.params) for module, source in zip(modules, sources, strict=True)]
-    came = iter(e.map(fetched, [one for inputs in wanted for one in inputs], e.cache, what="files"))
-    inputs = [tuple(islice(came, len(one))) for one in wanted]
+    came = e.map(fetched, [one for inputs in wanted for one in inputs], e.cache, what="files")
+    each = iter(came)
+    inputs = [tuple(islice(each, len(one))) for one in wanted]
     tasks = [
         Task(source, part, paths, out / f"part-{n}-{number}")
         for n, (module, source, paths) in enumerate(zip(modules, sources, inputs, strict=True))
         for number, part in enumerate(module.parts(source.params, paths))
     ]
     results = list(zip(tasks, e.map(read_part, tasks, size, what="sources"), strict=True))
+    memo.bounded(e.cache, came)
     return [[result for task, result in results if task.source is source] for source in sources]
 
 
-def settle(source: Source, results: Sequence[Read]) -> tuple[list[Reject], int]:
+def settle(e: Engine, source: Source, results: Sequence[Read]) -> tuple[list[Reject], int]:
     """What no part can know alone: repeats in other parts, and the quota. Gives what that makes no documents of."""
     rejects: list[Reject] = []
-    for part, changes in renumbered(source.name, [one.ids for one in results], [one.contents for one in results]):
-        at = 0
-        for path in results[part].shards:
-            table = read_table(path)
-            old = table.column("id").to_pylist()
-            new = [changes.get(at + row, id_) for row, id_ in enumerate(old)]
-            rejects += [
-                Reject(f"{source.name}: id {one}", "its key came before, in another part")
-                for one, other in zip(old, new, strict=True)
-                if other is None
-            ]
-            at += len(old)
-            ids_ = pa.array(new, pa.string())
-            write_table(path, table.set_column(0, "id", ids_).filter(ids_.is_valid()))
-    return rejects, over(source.quota, [path for one in results for path in one.shards])
+    changes: list[tuple[Path, dict[int, int | None]]] = []
+    numbers, keyed = ([one.numbers for one in results], [one.keyed for one in results])
+    for part, changed in renumbered(source.name, numbers, keyed):
+        for row, first in changed.items():
+            if not isinstance(first, int):
+                there = results[first[0]].places.at(first[1])
+                rejects.append(Reject(results[part].places.at(row), f"its key stands at {there} already"))
+        changes += by_shard(
+            results[part].shards, {row: one if isinstance(one, int) else None for row, one in changed.items()}
+        )
+    e.map(change, changes)
+    return rejects, over(e, source.quota, [path for one in results for path in one.shards])
 
 
-def over(quota: int | None, paths: Sequence[Path]) -> int:
+def by_shard(paths: Sequence[Path], changed: dict[int, int | None]) -> Iterator[tuple[Path, dict[int, int | None]]]:
+    """The changes of the rows of a part, for each of its shards that has some."""
+    begin = 0
+    for path in paths:
+        end = begin + rows_in(path)
+        if own := {row - begin: one for row, one in changed.items() if begin <= row < end}:
+            yield path, own
+        begin = end
+
+
+def change(of: tuple[Path, dict[int, int | None]]) -> None:
+    """Gives rows of a shard other ids; those that get none go."""
+    path, changed = of
+    ids = as_numbers(read_table(path, ["id"]).column("id")).copy()
+    stay = np.ones(len(ids), bool)
+    for row, number in changed.items():
+        stay[row] = number is not None
+        ids[row] = number or 0
+    begins = count()
+
+    def other(table: pa.Table) -> pa.Table:
+        rows = list(islice(begins, len(table)))
+        return table.set_column(0, "id", as_ids(ids[rows])).filter(pa.array(stay[rows]))
+
+    rewritten(path, other)
+
+
+def over(e: Engine, quota: int | None, paths: Sequence[Path]) -> int:
     """Leaves the documents with the lowest ids, which is as good as drawn, and the same in any order. Sides for
     validation and test that the source brings stay whole. Gives how many went."""
     if quota is None:
         return 0
-    rows = {path: read_table(path, ["id", "split"]).to_pylist() for path in paths}
-    free = sorted(row["id"] for one in rows.values() for row in one if not given(row["split"]))
+    free = np.sort(np.concatenate([np.array([], np.uint64), *e.map(free_of, paths)]))
     if len(free) <= quota:
         return 0
-    for path, one in rows.items():
-        stays = [given(row["split"]) or row["id"] <= free[quota - 1] for row in one]
-        write_table(path, read_table(path).filter(pa.array(stays)))
+    e.map(thinned, paths, int(free[quota - 1]))
     return len(free) - quota
+
+
+def free_of(path: Path) -> Numbers:
+    """The numbers of a shard's documents that a quota is for."""
+    table = read_table(path, ["id", "split"])
+    return as_numbers(table.column("id"))[~is_given(table)]
+
+
+def thinned(path: Path, highest: int) -> None:
+    """Leaves a shard's documents whose number is not higher, and what a quota is not for."""
+    rewritten(path, lambda table: table.filter(pa.array(is_given(table) | (as_numbers(table.column("id")) <= highest))))
+
+
+def is_given(table: pa.Table) -> Any:
+    """Which documents are on a side that their source brings and that is never thinned."""
+    return np.array([given(side) for side in table.column("split").to_pylist()], bool)
 
 
 def summary(
     source: Source, paths: Sequence[Path], rejects: Sequence[Reject], unwanted: int, surplus: int
 ) -> dict[str, Any]:
     """What a data sheet tells of a source; and all that it could not read."""
-    tables = [read_table(path, ["text", "label", "split"]) for path in paths]
-    lengths = [len(text) for one in tables for text in one.column("text").to_pylist()]
-    documents = len(lengths)
-    if rejects and len(rejects) > source.rejects * (documents + len(rejects)):
+    brought = composition(paths)
+    rows = brought["documents"] + len(rejects)
+    if rejects and len(rejects) > source.rejects * rows:
         raise Fault(
-            f"ingest.sources: {source.name}: {len(rejects):,} of {documents + len(rejects):,} rows are rejected, "
+            f"ingest.sources: {source.name}: {len(rejects):,} of {rows:,} rows are rejected, "
             f"`rejects` allows {source.rejects:.1%}{why(rejects)}"
         )
-    quantiles = np.quantile(lengths, [0, 0.25, 0.5, 0.75, 1], method="nearest").tolist() if documents else None
     return {
         "name": source.name,
         "kind": source.kind,
         "licence": source.licence,
-        "documents": documents,
+        **brought,
         "unwanted": unwanted,
         "over_quota": surplus,
-        "characters": quantiles,
-        "labels": counted(tables, "label"),
-        "sides": counted(tables, "split"),
+        "pins": list(pins(source.params.model_dump(mode="json"))),
         "rejects": [{"source": source.name, "place": one.place, "reason": one.reason} for one in rejects],
     }
 
 
-def counted(tables: Sequence[pa.Table], name: str) -> dict[str, int]:
-    """The values of a column and how many documents have them, most first; the commonest where they are many."""
-    values: Counter[str] = Counter()
-    for table in tables:
-        for pair in table.column(name).value_counts().to_pylist():
-            values[pair["values"]] += pair["counts"]
-    del values[None]  # pyright: ignore[reportArgumentType]
-    return dict(sorted(values.items(), key=lambda item: (-item[1], item[0]))[:COMMONEST])
-
-
 def made(e: Engine, source: Source, results: Sequence[Read], key: str, out: Path, prefix: str) -> dict[str, Any]:
     """Names the shards of a source that was read, in order of arrival, and remembers them."""
-    rejects, surplus = settle(source, results)
+    rejects, surplus = settle(e, source, results)
     shards = [out / f"{prefix}-{n:05}.parquet" for n in range(sum(len(one.shards) for one in results))]
     for path, shard in zip((path for one in results for path in one.shards), shards, strict=True):
         path.rename(shard)
@@ -345,13 +415,13 @@ def stage(e: Engine, p: Params, scrape: Path, out: Path) -> str:
 
 def told(out: Path, rejects: Sequence[Reject], sources: Sequence[str]) -> str:
     """Counts documents and makes sure that no id came twice."""
-    ids_ = [one for path in shards(out) for one in read_table(path, ["id"]).column("id").to_pylist()]
-    if not ids_:
+    numbers = [as_numbers(read_table(path, ["id"]).column("id")) for path in shards(out)]
+    documents = sum(map(len, numbers))
+    if not documents:
         raise Fault(f"ingest.sources: {', '.join(sources)}: no documents came{why(rejects)}")
-    twice = [one for one, count in Counter(ids_).items() if count > 1]
-    if twice:
-        raise RuntimeError(f"{len(twice)} ids came more than once, e.g. {twice[0]}")
-    return f"{len(ids_):,} documents from {len(sources)} source{'s' * (len(sources) > 1)}, {len(rejects):,} rejected"
+    if len(twice := doubles(numbers)):
+        raise RuntimeError(f"{len(twice)} ids came more than once, e.g. {as_ids(twice)[0]}")
+    return f"{documents:,} documents from {len(sources)} source{'s' * (len(sources) > 1)}, {len(rejects):,} rejected"
 
 
 def why(rejects: Sequence[Reject]) -> str:

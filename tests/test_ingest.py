@@ -1,6 +1,5 @@
 """Ids are stable, shards come in order of arrival, what could not be read is written down, only what is new is read."""
 
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,11 @@ from stages import ingest
 from stages.core import inputs
 from stages.core.faults import Fault
 from stages.core.files import read_json
+from stages.core.hashing import sha256
 from stages.core.params import Source
 from stages.core.records import Document, Reject, Row, Span, read_documents, schema, shards, tabled, texts_of
 from stages.engines.serial import Serial
-from stages.ingest import Counted, Params
+from stages.ingest import Counted, Numbered, Params
 from stages.shell.engine import Engine
 from tests.sources import tables
 
@@ -35,11 +35,10 @@ def ingested(root: Path, *sources: Source, size: int = 2) -> list[Document]:
     return [one for path in shards(out) for one in read_documents(path)]
 
 
-def ids(source: str, rows: list[Row], seen: "Counter[int] | None" = None) -> list[str]:
+def ids(source: str, rows: list[Row]) -> list[str]:
     """The ids that rows get."""
-    counted = Counted(texts_of("url"), source)
-    table, _, _ = ingest.identified(source, counted.of_rows(rows), Counter() if seen is None else seen, {})
-    return table.column("id").to_pylist()
+    chunk = Counted(texts_of("url"), source).of_rows(rows)
+    return Numbered(source).documents(chunk).column("id").to_pylist()
 
 
 def test_an_id_hangs_on_source_and_key_alone() -> None:
@@ -119,11 +118,14 @@ def test_what_could_not_be_read_is_written_down(tmp_path: Path) -> None:
             "kind": "csv",
             "licence": "X",
             "documents": 2,
-            "unwanted": 0,
-            "over_quota": 0,
             "characters": [3, 3, 3, 5, 5],
+            "fields": {"label": 2},
             "labels": {"x": 1, "y": 1},
             "sides": {},
+            "languages": {"too short to tell": 2},
+            "unwanted": 0,
+            "over_quota": 0,
+            "pins": [{"of": f"{tmp_path}/a.csv", "sha256": sha256(tmp_path / "a.csv")}],
         }
     ]
 

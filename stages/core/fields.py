@@ -4,7 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field, TypeAdapter, ValidationError
 
 from stages.core.inputs import File
@@ -14,9 +16,10 @@ from stages.core.spans import wrong
 
 TRIPLES = TypeAdapter(list[tuple[int, int, Annotated[str, Field(min_length=1)]]], config={"strict": True})
 Side = Literal["train", "validation", "test"]
-Columns = Mapping[str, Sequence[Any]]
+Columns = Mapping[str, Sequence[Any] | pa.Array]
 # Fields of the record that a constant may fill; all other constants are attributes.
 CONSTANT = ("label", "group", "split")
+SINGLE = ("label", "pair", "key", "group", "split")
 
 
 class Fields(Section):
@@ -78,6 +81,9 @@ def mapped(
     `numbers` are the rows' own, of their lines as a rule: `place`:number is where a reject stands. `kinds` is the type
     of the attributes.
     """
+    if found := at_once(columns, numbers, place, p, constants, kinds):
+        return found, [], 0
+    columns = {name: one.to_pylist() if isinstance(one, pa.Array) else one for name, one in columns.items()}
     columns, numbers, unwanted = wanted(columns, numbers, p.where)
     faulty = Faulty()
     found: dict[str, Sequence[Any]] = single(columns, p.fields, faulty) | {
@@ -102,6 +108,56 @@ def mapped(
     rejects = [Reject(f"{place}:{numbers[n]}", why) for n, why in sorted(faulty.reasons.items())]
     kept = [n for n in range(len(numbers)) if n not in faulty.reasons] if rejects else None
     return chunk(found, further, numbers, place, kinds, kept), rejects, unwanted
+
+
+def at_once(
+    columns: Columns, numbers: Sequence[int], place: str, p: Table, constants: Mapping[str, str], kinds: pa.DataType
+) -> Chunk | None:
+    """The same where all values are plain texts and nothing is wrong with any, which is a tenth of the work; else
+    None."""
+    if p.where or any((p.fields.labels, p.fields.targets, p.fields.spans)):
+        return None
+    try:
+        plain = {name: as_array(columns[name]) for name in p.columns()}
+    except (pa.ArrowException, UnicodeEncodeError):
+        return None
+    single = {name: plain[column] for name, column in p.fields if name in SINGLE and column is not None}
+    found = {"text": plain[p.fields.text]} | {name: filled(texts) for name, texts in single.items()}
+    if any(map(has_nul, plain.values())) or any(found[name].null_count for name in ("text", "key") if name in found):
+        return None
+    same = {name: pa.array([value] * len(numbers), pa.string()) for name, value in constants.items()}
+    found |= {name: filled(same[name]) for name in CONSTANT if name in same}
+    for name, names in (("label", p.rename or None), ("split", p.sides)):
+        if name in found and names is not None:
+            if not names.keys() >= set(found[name].unique().drop_null().to_pylist()):
+                return None
+            found[name] = called(found[name], names)
+    further = {name: plain[name] for name in p.fields.attributes}
+    further |= {name: texts for name, texts in same.items() if name not in CONSTANT}
+    arrays = [further.get(one.name, pa.nulls(len(numbers), one.type)) for one in kinds]
+    found["attributes"] = pa.StructArray.from_arrays(arrays, fields=list(kinds))
+    return Chunk(pa.table(found), numbers, place)
+
+
+def as_array(values: Sequence[Any] | pa.Array) -> pa.Array:
+    return values if isinstance(values, pa.Array) else pa.array(values, pa.string())
+
+
+def called(texts: pa.Array, names: Mapping[str, str]) -> pa.Array:
+    """What texts are called, each of which has a name."""
+    known = texts.dictionary_encode()
+    return pa.array([names[one] for one in known.dictionary.to_pylist()], pa.string()).take(known.indices)
+
+
+def filled(texts: pa.Array) -> pa.Array:
+    """An empty text is none."""
+    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+
+
+def has_nul(texts: pa.Array) -> bool:
+    """Whether there is a NUL character in any."""
+    data = texts.buffers()[2]
+    return data is not None and 0 in np.frombuffer(data, np.uint8)
 
 
 def wanted(

@@ -1,7 +1,7 @@
 """Lines of a stream, as bytes or as text, each with its number; none is longer than memory allows."""
 
 import codecs
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Annotated, Protocol
 
 from pydantic import AfterValidator
@@ -11,7 +11,6 @@ from stages.core.streams import DAMAGED, Stream, of_the_machine
 
 BLOCK = 2**22
 LONGEST = 2**24  # bytes of a line
-BATCH, LARGE = 5_000, 2**25  # lines, and bytes of them, that are parsed at once
 BOM = b"\xef\xbb\xbf"  # where files were put one after the other, it begins lines too
 BROKEN_OFF = "the file breaks off here"
 # A byte of theirs that looks like a line's end is one.
@@ -41,46 +40,68 @@ def divisible(encoding: str) -> bool:
     return codecs.lookup(encoding).name.startswith(DIVISIBLE)
 
 
-def lines(stream: Pieces, place: str, number: int = 1) -> Iterator[tuple[int, bytes] | Reject]:
-    """Number and content of each line, without its end; a line that is too long, and damage, is a reject."""
+def blocks(stream: Pieces) -> Iterator[bytes]:
+    """All that a stream gives, in pieces that are worth the work; damage is raised after what came before it."""
+    pieces, size = list[bytes](), 0
+    try:
+        while piece := stream.read1(BLOCK):  # `read` would lose what came before the damage
+            pieces.append(piece)
+            size += len(piece)
+            if size >= BLOCK:
+                yield b"".join(pieces)
+                pieces, size = [], 0
+    except DAMAGED:
+        yield b"".join(pieces)
+        raise
+    yield b"".join(pieces)
+
+
+def runs(stream: Pieces, place: str, number: int = 1) -> Iterator[tuple[int, list[bytes]] | Reject]:
+    """Lines that follow one another, without their ends, and the number of the first; a line that is too long, and
+    damage, is a reject."""
     rest, long = b"", False
-    while True:
-        try:
-            block = stream.read1(BLOCK)  # `read` would lose what came before the damage
-        except DAMAGED as error:
-            if of_the_machine(error):
-                raise
-            yield Reject(f"{place}:{number}", f"{BROKEN_OFF}: {error}")
-            return
-        if not block:
-            break
-        *whole, rest = (rest + block).split(b"\n")
-        for line in whole:
-            if long or len(line) > LONGEST:
+    try:
+        for block in blocks(stream):
+            *whole, rest = (rest + block).split(b"\n")
+            if long and whole:
                 yield too_long(place, number)
-                long = False
-            else:
-                yield number, line.removesuffix(b"\r").removeprefix(BOM)
-            number += 1
-        if len(rest) > LONGEST:
-            rest, long = b"", True
+                whole, number, long = whole[1:], number + 1, False
+            yield from fitting(whole, place, number)
+            number += len(whole)
+            if len(rest) > LONGEST or long:
+                rest, long = b"", True
+    except DAMAGED as error:
+        if of_the_machine(error):
+            raise
+        yield Reject(f"{place}:{number}", f"{BROKEN_OFF}: {error}")
+        return
     if long:
         yield too_long(place, number)
     elif rest:
-        yield number, rest.removesuffix(b"\r").removeprefix(BOM)
+        yield number, bare([rest])
 
 
-def batches(found: Iterable[tuple[int, bytes] | Reject]) -> Iterator[list[tuple[int, bytes] | Reject]]:
-    """The same in lists of neither too many nor too large ones."""
-    batch, size = list[tuple[int, bytes] | Reject](), 0
-    for one in found:
-        batch.append(one)
-        size += 0 if isinstance(one, Reject) else len(one[1])
-        if len(batch) == BATCH or size > LARGE:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+def fitting(lines: list[bytes], place: str, number: int) -> Iterator[tuple[int, list[bytes]] | Reject]:
+    """The same of lines that are whole."""
+    if lines and max(map(len, lines)) <= LONGEST:
+        yield number, bare(lines)
+        return
+    for at, line in enumerate(lines, start=number):
+        yield too_long(place, at) if len(line) > LONGEST else (at, bare([line]))
+
+
+def bare(lines: list[bytes]) -> list[bytes]:
+    """Lines without Windows' ends and byte order marks."""
+    return [line.removesuffix(b"\r").removeprefix(BOM) for line in lines]
+
+
+def lines(stream: Pieces, place: str, number: int = 1) -> Iterator[tuple[int, bytes] | Reject]:
+    """The same, each line with its number."""
+    for one in runs(stream, place, number):
+        if isinstance(one, Reject):
+            yield one
+        else:
+            yield from enumerate(one[1], start=one[0])
 
 
 def too_long(place: str, number: int) -> Reject:

@@ -2,17 +2,20 @@
 
 import errno
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stages.core.faults import Fault
 from stages.core.files import writing
 
 ROW_GROUP = 10_000
+LARGE = 2**25  # bytes of columns that are written as one row group
 
 
 class Span(NamedTuple):
@@ -125,6 +128,54 @@ def write_table(path: Path, table: pa.Table) -> None:
     """One Parquet file with the same bytes for the same rows; whole or not at all."""
     with writing(path) as beside:
         pq.write_table(table, beside, compression="zstd", row_group_size=ROW_GROUP, store_schema=True)
+
+
+def write_tables(path: Path, tables: Iterable[pa.Table], kinds: pa.Schema) -> None:
+    """The same of tables that come one after the other: row groups are what they are in whatever pieces they come, and
+    none is larger than memory allows."""
+    with writing(path) as beside, pq.ParquetWriter(beside, kinds, compression="zstd", store_schema=True) as writer:
+        for table in grouped(tables):
+            writer.write_table(table.combine_chunks(), row_group_size=ROW_GROUP)
+
+
+def grouped(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables that end after ROW_GROUP rows, or with the one that makes them LARGE."""
+    waiting: list[pa.Table] = []
+    rows = size = 0
+    for table in tables:
+        sizes, at = np.cumsum(weights(table)), 0
+        while at < len(table):
+            before = int(sizes[at - 1]) if at else 0
+            end = min(at + ROW_GROUP - rows, int(np.searchsorted(sizes, before + LARGE - size)) + 1, len(table))
+            waiting.append(table.slice(at, end - at))
+            rows, size, at = rows + end - at, size + int(sizes[end - 1]) - before, end
+            if rows == ROW_GROUP or size >= LARGE:
+                yield pa.concat_tables(waiting)
+                waiting, rows, size = [], 0, 0
+    if waiting:
+        yield pa.concat_tables(waiting)
+
+
+def weights(table: pa.Table) -> "np.ndarray[Any, np.dtype[np.int64]]":
+    """How many bytes the texts of each row have, as a measure of its size."""
+    found = np.zeros(len(table), np.int64)
+    for column in table.flatten().columns:
+        if pa.types.is_string(column.type):
+            found += pc.fill_null(pc.binary_length(column), 0).to_numpy()
+    return found
+
+
+def rows_in(path: Path) -> int:
+    """How many rows a shard has."""
+    with pq.ParquetFile(path) as file:
+        return file.metadata.num_rows
+
+
+def rewritten(path: Path, change: Callable[[pa.Table], pa.Table]) -> None:
+    """A shard of documents, row group by row group, with a change."""
+    with pq.ParquetFile(path) as file:
+        groups = (file.read_row_group(n, use_threads=False) for n in range(file.num_row_groups))
+        write_tables(path, map(change, groups), schema(file.schema_arrow.field("attributes").type))
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:

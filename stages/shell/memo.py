@@ -1,6 +1,7 @@
 """What a stage has made before, by all that counts for it: it makes again only what is new.
 
-Kept beside DVC's own cache, whole or not at all, verified before it is used; what was not used for longest goes first.
+Kept beside DVC's own cache, whole or not at all, verified before it is used; what was not used for longest goes first,
+and so do the files that came from outside.
 """
 
 import errno
@@ -9,7 +10,7 @@ import json
 import os
 import shutil
 import tomllib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from stages.core.files import writing
 from stages.core.hashing import sha256
 from stages.shell.closure import ROOT, closure
 
-MOST = 20 * 2**30  # bytes of all together
+MOST = 20 * 2**30  # bytes of what is remembered; of what was fetched; of what was unpacked
 SUMS = "sha256.json"
 
 
@@ -61,8 +62,21 @@ def remembering(cache: Path, name: str) -> Generator[Path]:
         if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
             raise
     with suppress(FileNotFoundError):  # another process does the same
-        for old in surplus(cache / "memo", folder):
+        for old in surplus(cache / "memo", {folder}):
             shutil.rmtree(old, ignore_errors=True)
+
+
+def bounded(cache: Path, used: Iterable[Path]) -> None:
+    """Makes room among what was fetched and unpacked, less what was used just now; what is under way is not touched."""
+    for kind in ("files", "unpacked"):
+        place = cache / kind
+        keep = {place / one.relative_to(place).parts[0] for one in used if one.is_relative_to(place)}
+        with suppress(OSError):  # of somebody else, or another process does the same
+            for one in keep:
+                os.utime(one)
+            for old in surplus(place, keep):
+                if not old.name.startswith("."):
+                    shutil.rmtree(old) if old.is_dir() else old.unlink()
 
 
 def summed(folder: Path) -> dict[str, str]:
@@ -70,15 +84,15 @@ def summed(folder: Path) -> dict[str, str]:
     return {path.name: sha256(path) for path in folder.iterdir() if path.name != SUMS}
 
 
-def surplus(memo: Path, newest: Path) -> Iterator[Path]:
+def surplus(place: Path, keep: Collection[Path]) -> Iterator[Path]:
     """What there is no room for, what was not used for longest; what a process left that was killed is as the rest."""
-    folders = [one for one in memo.iterdir() if one.is_dir() and one != newest]
-    left = MOST - size(newest)
-    for folder in sorted(folders, key=lambda one: one.stat().st_mtime, reverse=True):
-        left -= size(folder)
+    left = MOST - sum(map(size, keep))
+    others = [one for one in place.iterdir() if one not in keep]
+    for one in sorted(others, key=lambda one: one.stat().st_mtime, reverse=True):
+        left -= size(one)
         if left < 0:
-            yield folder
+            yield one
 
 
-def size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.iterdir())
+def size(path: Path) -> int:
+    return sum(one.stat().st_size for one in path.iterdir()) if path.is_dir() else path.stat().st_size

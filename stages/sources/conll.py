@@ -20,9 +20,11 @@ from stages.core.inputs import DAMAGED, File, Part
 from stages.core.lines import BLOCK, BOM, LONGEST
 from stages.core.params import Positive, Section
 from stages.core.records import SPANS, Chunk, Reject, texts_of
+from stages.core.streams import of_the_machine
 from stages.core.tags import Entities, Numbers, Scheme, Wrong, entities
 
 LINE, TAB = ord("\n"), ord("\t")
+BLANK = (b"\n\n", b"\n\r\n", b"\n\t\n")
 SPACE = re.compile(rb"[ \t]+")
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
@@ -128,8 +130,28 @@ def needs(p: Params) -> tuple[File, ...]:
 
 
 def parts(p: Params, paths: Sequence[Path]) -> list[Part]:
-    """Files are read as a whole: where one may be cut, and which document that is, only its lines tell."""
-    return inputs.parts(p.files, paths, whole=True)
+    """A large file comes in parts where its blank lines divide it, which is where no documents are: where they begin,
+    and which one that is, only all lines before tell."""
+    found = inputs.parts(p.files, paths, whole=True)
+    if p.mark or p.unit == "document":
+        return found
+    return [one for part in found for one in parted(part, paths[part.file])]
+
+
+def parted(part: Part, path: Path) -> Iterator[Part]:
+    """Stretches of a plain file that end with a blank line."""
+    if part.members or inputs.packed(path):
+        yield part
+        return
+    size, start, line, at, lines = path.stat().st_size, 0, 1, 0, 1
+    with path.open("rb") as file:
+        while at + inputs.PART < size:
+            block = file.read(inputs.PART)
+            if cut := max((block.rfind(one) + len(one) for one in BLANK if one in block), default=0):
+                yield part._replace(start=start, end=at + cut, line=line)
+                start, line = at + cut, lines + block.count(b"\n", 0, cut)
+            at, lines = at + len(block), lines + block.count(b"\n")
+    yield part._replace(start=start, end=size, line=line) if start else part
 
 
 def read(p: Params, part: Part, paths: Sequence[Path]) -> Iterator[Chunk | Reject]:
@@ -137,7 +159,7 @@ def read(p: Params, part: Part, paths: Sequence[Path]) -> Iterator[Chunk | Rejec
     file, kinds = p.files[part.file], attributes(p)
     for place, stream in inputs.opened(file, paths[part.file], part):
         groups: dict[int, str] = {}
-        for one in stretches(stream, place, p):
+        for one in stretches(stream, place, part.line, p):
             if isinstance(one, Reject):
                 yield one
                 continue
@@ -147,10 +169,10 @@ def read(p: Params, part: Part, paths: Sequence[Path]) -> Iterator[Chunk | Rejec
             yield documents(found, one, groups, file.constants, place, kinds)
 
 
-def stretches(stream: IO[bytes], place: str, p: Params) -> Iterator[Lines | Reject]:
+def stretches(stream: IO[bytes], place: str, number: int, p: Params) -> Iterator[Lines | Reject]:
     """Lines of whole sentences, or of whole documents where these are wanted; one that is too long, or damage, is a
     reject and the end."""
-    number, marks, rest = 1, 0, b""
+    marks, rest = 0, b""
     try:
         for block in chain(iter(partial(stream.read, BLOCK), b""), [b""]):
             data = rest + (block or b"\n")
@@ -168,6 +190,8 @@ def stretches(stream: IO[bytes], place: str, p: Params) -> Iterator[Lines | Reje
                 yield Reject(f"{place}:{number}", reason)
                 return
     except DAMAGED as error:
+        if of_the_machine(error):
+            raise
         number += rest.count(b"\n")
         yield Reject(f"{place}:{number}", f"the file breaks off here: {error}")
 

@@ -3,46 +3,54 @@
 import codecs
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO, Annotated, Any, Self
 
 import pyarrow as pa
-from pydantic import Field, field_validator
+from pydantic import Field, model_validator
 
-from stages.core import fields, inputs
+from stages.core import fields, inputs, rfc4180
 from stages.core.faults import Fault, did_you_mean
-from stages.core.inputs import DAMAGED, File, Part
+from stages.core.inputs import File, Part, Quoting
+from stages.core.lines import BROKEN_OFF, Encoding, divisible
 from stages.core.params import Section
 from stages.core.records import Chunk, Reject, Unwanted
+from stages.core.rfc4180 import Block, Marks, divided
+from stages.core.streams import DAMAGED, of_the_machine
 
-BATCH = 5_000  # records that are mapped at once
+BATCH, LARGE = 5_000, 2**24  # records, and characters of them, that are mapped at once
 LONGEST = 2**24  # characters of a field, or of a line at once
-# A byte of theirs that looks like a line's end, or a quote, is one.
-DIVISIBLE = ("utf-8", "ascii", "iso8859", "cp125")
 Character = Annotated[str, Field(min_length=1, max_length=1)]
+Record = tuple[int, list[str] | Reject]
 
 
 class Dialect(Section):
     """How a table is written. Without a `header`, its columns are called 1, 2, ...; `quote` and `escape` null: there is
     no such character."""
 
-    encoding: str
+    encoding: Encoding
     delimiter: Character
     quote: Character | None
     escape: Character | None
     header: bool
 
-    @field_validator("encoding")
-    @classmethod
-    def encoding_is_known(cls, encoding: str) -> str:
-        try:
-            codecs.lookup(encoding)
-        except LookupError as error:
-            raise ValueError(f"{error}; utf-8 is the usual one") from None
-        return encoding
+    @model_validator(mode="after")
+    def characters_are_in_the_encoding(self) -> Self:
+        for one in (self.delimiter, self.quote, self.escape):
+            try:
+                (one or "").encode(self.encoding)
+            except UnicodeEncodeError:
+                raise ValueError(f"{one!r} can't be written in {self.encoding}; correct one of them") from None
+        return self
+
+    def marks(self) -> Marks | None:
+        """What parts records in the usual way, if they are written in it."""
+        own = f"{self.delimiter}{self.quote or ''}"
+        usual = codecs.lookup(self.encoding).name == "utf-8" and self.escape is None and own.isascii()
+        return Marks(self.delimiter, self.quote) if usual and len({*own, *"\r\n\0"}) == len(own) + 3 else None
 
 
 class Params(fields.Table):
@@ -59,53 +67,95 @@ def needs(p: Params) -> tuple[File, ...]:
 
 
 def parts(p: Params, paths: Sequence[Path]) -> list[Part]:
-    divisible = codecs.lookup(p.dialect.encoding).name.startswith(DIVISIBLE) and p.dialect.escape is None
-    quotes = p.dialect.quote.encode() if p.dialect.quote else None
-    return inputs.parts(p.files, paths, quotes=quotes, whole=not divisible)
+    told = p.dialect
+    quote, delimiter = ((one or "").encode(told.encoding) for one in (told.quote, told.delimiter))
+    whole = not divisible(told.encoding) or told.escape is not None or len(quote) > 1 or len(delimiter) > 1
+    return inputs.parts(p.files, paths, quoting=Quoting(quote, delimiter) if quote else None, whole=whole)
 
 
 def read(p: Params, part: Part, paths: Sequence[Path]) -> Iterator[Chunk | Reject | Unwanted]:
+    """Blocks of records at once, as columns; record by record what is not as simple as that."""
     file, path = p.files[part.file], paths[part.file]
-    kinds, header = attributes(p), None
-    if part.start and p.dialect.header:
-        with inputs.unzipped(path) as stream:
-            _, first = next(records(stream, p.dialect, file.at, 1))
-            header = heading(file.at, first, p.columns())
+    header = None
+    if part.start:
+        with inputs.unzipped(path) as beginning:
+            header, _ = named(records(beginning, p.dialect, file.at, 1), file.at, p)
     for place, stream in inputs.opened(file, path, part):
-        found = records(stream, p.dialect, place, part.line)
-        if p.dialect.header:
-            names = header or heading(place, next(found, (1, []))[1], p.columns())
-        else:
-            found, names = numbered(found, place, p.columns())
-        while batch := list(islice(found, BATCH)):
-            good, rejects = even(batch, names, place)
-            yield from rejects
+        names, marks = header, p.dialect.marks()
+        mapped = partial(fields.mapped, place=place, p=p, constants=file.constants, kinds=attributes(p))
+        for block in divided(stream, marks, part.line):
+            found, begun = records(block.stream, p.dialect, place, block.line), 0
+            if not names:
+                names, found = named(found, place, p)
+                begun = int(p.dialect.header)
+            if isinstance(names, Reject):
+                if not part.members:
+                    raise Fault(f"{names.place}: {names.reason}; mend the file or correct `dialect` in params.yaml")
+                yield names
+                break
+            if isinstance(block, Block) and (columns := rfc4180.columns(block, names, marks)):
+                columns = {name: columns[name][begun:] for name in p.columns()}
+                yield from told(*mapped(columns, block.numbers[begun:].tolist()))
+            else:
+                yield from one_by_one(found, names, place, p.columns(), mapped)
+
+
+def one_by_one(
+    found: Iterator[Record], names: Sequence[str], place: str, wanted: Sequence[str], mapped: Callable[..., Any]
+) -> Iterator[Chunk | Reject | Unwanted]:
+    """Records as columns, less those that have other columns."""
+    for batch in batches(found):
+        good, rejects = even(batch, names, place)
+        yield from rejects
+        if good:
             values = zip(*(record for _, record in good), strict=True)
-            columns = {name: one for name, one in zip(names, values, strict=bool(good)) if name in p.columns()}
-            if good:
-                lines = [line for line, _ in good]
-                chunk, rejects, unwanted = fields.mapped(columns, lines, place, p, file.constants, kinds)
-                yield from (chunk, *rejects, Unwanted(unwanted))
+            columns = {name: one for name, one in zip(names, values, strict=True) if name in wanted}
+            yield from told(*mapped(columns, [line for line, _ in good]))
 
 
-def numbered(
-    found: Iterator[tuple[int, list[str] | Reject]], place: str, wanted: Sequence[str]
-) -> tuple[Iterator[tuple[int, list[str] | Reject]], list[str]]:
-    """The same records; and the names of their columns, 1, 2, ..., as many as the first one has."""
-    before: list[tuple[int, list[str] | Reject]] = []
+def told(chunk: Chunk, rejects: Sequence[Reject], unwanted: int) -> tuple[Chunk | Reject | Unwanted, ...]:
+    return (chunk, *rejects, Unwanted(unwanted))
+
+
+def batches(found: Iterator[Record]) -> Iterator[list[Record]]:
+    """Records that are mapped at once: neither too many nor too large together."""
+    batch, size = list[Record](), 0
+    for one in found:
+        batch.append(one)
+        size += sum(map(len, one[1]))
+        if len(batch) == BATCH or size > LARGE:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def named(found: Iterator[Record], place: str, p: Params) -> tuple[list[str] | Reject, Iterator[Record]]:
+    """The names of the columns, or why there are none; and the records that follow."""
+    if not p.dialect.header:
+        return numbered(found, place, p.columns())
+    _, header = next(found, (1, Reject(f"{place}:1", "nothing is in it")))
+    if isinstance(header, Reject):
+        return Reject(header.place, f"no header, {header.reason}"), found
+    return heading(place, header, p.columns()), found
+
+
+def numbered(found: Iterator[Record], place: str, wanted: Sequence[str]) -> tuple[list[str], Iterator[Record]]:
+    """The names of the columns, 1, 2, ..., as many as the first record has; and the same records."""
+    before: list[Record] = []
     for one in found:
         before.append(one)
         if isinstance(one[1], list):
             names = [f"{n}" for n in range(1, len(one[1]) + 1)]
-            return chain(before, found), heading(place, names, wanted)
-    return iter(before), []
+            return heading(place, names, wanted), chain(before, found)
+    return [], iter(before)
 
 
-def records(stream: IO[bytes], dialect: Dialect, place: str, line: int) -> Iterator[tuple[int, list[str] | Reject]]:
+def records(stream: IO[bytes], dialect: Dialect, place: str, line: int) -> Iterator[Record]:
     """The line where each record begins, and its fields; a blank line is no record. Bytes that can't be decoded pass as
     halves of surrogate pairs."""
     # A byte order mark, as spreadsheets write it, is no part of the first column's name.
-    encoding = "utf-8-sig" if codecs.lookup(dialect.encoding).name == "utf-8" else dialect.encoding
+    encoding = "utf-8-sig" if line == 1 and codecs.lookup(dialect.encoding).name == "utf-8" else dialect.encoding
     text = io.TextIOWrapper(stream, encoding, "surrogateescape", newline="")  # pyright: ignore[reportArgumentType]
     csv.field_size_limit(LONGEST)
     reader = csv.reader(
@@ -130,16 +180,16 @@ def records(stream: IO[bytes], dialect: Dialect, place: str, line: int) -> Itera
     except StopIteration:
         return
     except (*DAMAGED, UnicodeError) as error:
-        yield at, Reject(f"{place}:{at}", f"the file breaks off here: {error}")
+        if of_the_machine(error):
+            raise
+        yield at, Reject(f"{place}:{at}", f"{BROKEN_OFF}: {error}")
     finally:
         if not text.closed:
             text.detach()  # the stream is its opener's to close
 
 
-def heading(place: str, header: list[str] | Reject, wanted: Sequence[str]) -> list[str]:
+def heading(place: str, header: list[str], wanted: Sequence[str]) -> list[str]:
     """The names of the columns, each of the wanted ones there once."""
-    if isinstance(header, Reject):
-        raise Fault(f"{header.place}: no header, {header.reason}; mend the file or correct `dialect` in params.yaml")
     for name in wanted:
         if name not in header:
             raise Fault(
@@ -151,9 +201,7 @@ def heading(place: str, header: list[str] | Reject, wanted: Sequence[str]) -> li
     return header
 
 
-def even(
-    batch: Sequence[tuple[int, list[str] | Reject]], names: Sequence[str], place: str
-) -> tuple[list[tuple[int, list[str]]], list[Reject]]:
+def even(batch: Sequence[Record], names: Sequence[str], place: str) -> tuple[list[tuple[int, list[str]]], list[Reject]]:
     """The records that have a value for each column and for nothing else; stray delimiters at the end are no values."""
     good, rejects = list[tuple[int, list[str]]](), list[Reject]()
     nameless = [n for n, name in enumerate(names) if not name]

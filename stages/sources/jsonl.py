@@ -10,7 +10,7 @@ from pydantic import Field
 
 from stages.core import fields, inputs
 from stages.core.inputs import File, Part
-from stages.core.lines import batches, lines
+from stages.core.lines import runs
 from stages.core.records import Chunk, Reject, Unwanted
 
 
@@ -33,24 +33,32 @@ def parts(p: Params, paths: Sequence[Path]) -> list[Part]:
 def read(p: Params, part: Part, paths: Sequence[Path]) -> Iterator[Chunk | Reject | Unwanted]:
     file, kinds = p.files[part.file], attributes(p)
     for place, stream in inputs.opened(file, paths[part.file], part):
-        for batch in batches(lines(stream, place, part.line)):
-            numbers, records, rejects = parsed(batch, place)
+        for run in runs(stream, place, part.line):
+            if isinstance(run, Reject):
+                yield run
+                continue
+            numbers, records, rejects = parsed(*run, place)
             yield from rejects
             columns = {name: fields.reach(records, name) for name in p.columns()}
             chunk, rejects, unwanted = fields.mapped(columns, numbers, place, p, file.constants, kinds)
             yield from (chunk, *rejects, Unwanted(unwanted))
 
 
-def parsed(
-    batch: Sequence[tuple[int, bytes] | Reject], place: str
-) -> tuple[list[int], list[dict[str, Any]], list[Reject]]:
-    """The objects of some lines, the numbers of these, and what is none; a blank line is nothing."""
+def parsed(first: int, lines: Sequence[bytes], place: str) -> tuple[Sequence[int], list[dict[str, Any]], list[Reject]]:
+    """The objects of lines that follow one another, the numbers of these, and what is none; a blank line is nothing."""
+    try:
+        records = list(map(orjson.loads, lines))
+        if set(map(type, records)) == {dict}:
+            return range(first, first + len(records)), records, []
+    except orjson.JSONDecodeError:
+        pass
+    return one_by_one(first, lines, place)
+
+
+def one_by_one(first: int, lines: Sequence[bytes], place: str) -> tuple[list[int], list[dict[str, Any]], list[Reject]]:
+    """The same where some line is no object."""
     numbers, records, rejects = list[int](), list[dict[str, Any]](), list[Reject]()
-    for one in batch:
-        if isinstance(one, Reject):
-            rejects.append(one)
-            continue
-        number, line = one
+    for number, line in enumerate(lines, start=first):
         try:
             record = orjson.loads(line)
         except orjson.JSONDecodeError as error:

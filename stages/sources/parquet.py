@@ -13,9 +13,10 @@ from pydantic import Field
 
 from stages.core import fields, inputs
 from stages.core.faults import Fault, did_you_mean
-from stages.core.inputs import DAMAGED, PART, File
+from stages.core.inputs import PART, File
 from stages.core.lines import BROKEN_OFF
 from stages.core.records import Chunk, Reject, Unwanted
+from stages.core.streams import DAMAGED, of_the_machine
 
 BATCH = 5_000  # rows that are mapped at once
 LARGEST = 2**30  # bytes of a file that has no place on the disk, as in a zip
@@ -103,6 +104,8 @@ def whole(stream: IO[bytes]) -> pa.NativeFile:
     try:
         content = stream.read(LARGEST + 1)
     except DAMAGED as error:
+        if of_the_machine(error):
+            raise
         raise Unreadable(f"damaged: {error}") from None
     if len(content) > LARGEST:
         raise Unreadable(f"more than {LARGEST:,} bytes, packed as a whole; unpack it")

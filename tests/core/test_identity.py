@@ -11,30 +11,37 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.core import identity
-from stages.core.hashing import document_id
+from stages.core.hashing import document_id, stable_hash
 from stages.core.records import Row, Span, schema, tabled, texts_of
 
 # A key, or the content of a row that has none; few of each, so that they repeat.
-Key = tuple[str | None, int]
-ROWS = st.lists(st.tuples(st.none(), st.integers(1, 4)) | st.tuples(st.sampled_from("ab"), st.just(0)), max_size=30)
+Key = tuple[str | None, str]
+ROWS = st.lists(st.tuples(st.none() | st.sampled_from("ab"), st.sampled_from("xyz")), max_size=30)
 
 
-def numbered(part: Sequence[Key]) -> tuple[list[str], list[int]]:
-    """Ids and contents of a part by itself; a key that came before is left out, as ingest does."""
-    first = [(key, content) for n, (key, content) in enumerate(part) if key is None or (key, content) not in part[:n]]
-    found = identity.ids("s", [key for key, _ in first], [content for _, content in first], Counter())
-    return found, [content for _, content in first]
+def table(rows: Sequence[Key]) -> pa.Table:
+    return tabled((Row(key, text, None, None, {}) for key, text in rows), schema(texts_of(), Row._fields))
 
 
-def over(parts: Sequence[Sequence[Key]]) -> list[list[str]]:
+def numbered(part: Sequence[Key]) -> tuple[identity.Numbers, identity.Flags, list[int]]:
+    """A part by itself, as ingest does it: numbers, which have a key, and ids; a key that came before is left out."""
+    numbers, keyed = identity.identified("s", table(part))
+    ids, before = numbers.copy(), identity.again(numbers, set())
+    ids[before] = identity.repeated("s", numbers[before].tolist(), Counter())
+    stay = [row for row in range(len(part)) if not (keyed[row] and row in before)]
+    return numbers[stay], keyed[stay], ids[stay].tolist()
+
+
+def over(parts: Sequence[Sequence[Key]]) -> list[list[int]]:
     """The ids of all parts after they were numbered again."""
     each = [numbered(part) for part in parts]
-    contents = [np.array(hashes, dtype=np.uint64) for _, hashes in each]
-    found = [list[str | None](ids) for ids, _ in each]
-    for part, changes in identity.renumbered("s", [identity.as_numbers(ids) for ids, _ in each], contents):
-        for row, id_ in changes.items():
-            assert found[part][row] != id_
-            found[part][row] = id_
+    found = [list[int | None](ids) for _, _, ids in each]
+    for part, changes in identity.renumbered("s", [one for one, _, _ in each], [keyed for _, keyed, _ in each]):
+        for row, new in changes.items():
+            assert found[part][row] != new
+            found[part][row] = new if isinstance(new, int) else None
+            if not isinstance(new, int):
+                assert each[part][0][row] == each[new[0]][0][new[1]]
     return [[one for one in part if one is not None] for part in found]
 
 
@@ -54,9 +61,10 @@ def test_the_ids_are_the_same_however_rows_are_spread_over_parts(rows: list[Key]
 
 
 def test_a_repeat_in_another_part_is_numbered_and_a_key_there_goes():
-    first, second = over([[(None, 7), ("a", 0)], [(None, 7), ("a", 0), ("b", 0)]])
-    assert first == [document_id("s", 7, 1), document_id("s", "a")]
-    assert second == [document_id("s", 7, 2), document_id("s", "b")]
+    first, second = over([[(None, "x"), ("a", "x")], [(None, "x"), ("a", "x"), ("b", "x")]])
+    content = stable_hash("s", "", "text=x")
+    assert first == [content, stable_hash("s", "a")]
+    assert second == [stable_hash("s", content, 2), stable_hash("s", "b")]
 
 
 def test_no_parts_no_changes():
@@ -64,17 +72,24 @@ def test_no_parts_no_changes():
     assert over([[], []]) == [[], []]
 
 
-def test_the_order_of_arrival_numbers_equal_rows():
-    seen: Counter[int] = Counter()
-    assert identity.ids("s", [None, "k", None], [5, 0, 5], seen) == [
-        document_id("s", 5, 1),
-        document_id("s", "k"),
-        document_id("s", 5, 2),
-    ]
+@given(ROWS)
+def test_ids_of_keys_are_those_of_one_key_alone(rows: list[Key]):
+    numbers, keyed = identity.identified("s", table(rows))
+    assert keyed.tolist() == [key is not None for key, _ in rows]
+    expected = [document_id("s", *(("", f"text={text}") if key is None else (key,))) for key, text in rows]
+    assert identity.as_ids(numbers).to_pylist() == expected
+    assert identity.as_numbers(identity.as_ids(numbers)).tolist() == numbers.tolist()
 
 
-def contents(*rows: Row) -> list[int]:
-    return identity.contents(tabled(rows, schema(texts_of("year", "none"), Row._fields)))
+def test_what_came_before_is_told_within_a_part_and_over_them():
+    seen = set[int]()
+    assert identity.again(np.array([1, 2, 3], np.uint64), seen) == []
+    assert identity.again(np.array([4, 2, 4, 5], np.uint64), seen) == [1, 2]
+    assert seen == {1, 2, 3, 4, 5}
+
+
+def contents(*rows: Row) -> list[bytes]:
+    return identity.contents("s", tabled(rows, schema(texts_of("year", "none"), Row._fields))).to_pylist()
 
 
 BARE = Row(None, "text", None, None, {"year": None, "none": None})
@@ -85,6 +100,9 @@ def test_each_field_counts_and_the_key_does_not():
         BARE._replace(text="other"),
         BARE._replace(label="x"),
         BARE._replace(labels=("x",)),
+        BARE._replace(labels=("x", "y")),
+        BARE._replace(labels=("x\x01y",)),
+        BARE._replace(labels=("",)),
         BARE._replace(labels=()),
         BARE._replace(pair="x"),
         BARE._replace(targets=("x",)),
@@ -92,6 +110,7 @@ def test_each_field_counts_and_the_key_does_not():
         BARE._replace(split="test"),
         BARE._replace(spans=()),
         BARE._replace(spans=(Span(0, 1, "x"),)),
+        BARE._replace(spans=(Span(0, 1, "x"), Span(1, 2, "x"))),
         BARE._replace(attributes={"year": "x", "none": None}),
         BARE._replace(attributes={"year": None, "none": "x"}),
     ]
@@ -108,7 +127,7 @@ def test_rows_count_the_same_alone_and_among_others():
 def test_a_field_that_is_none_is_as_one_that_is_not_there():
     (bare,) = contents(BARE)
     table = pa.table({"text": ["text"], "attributes": pa.array([{"none": None}], texts_of())})
-    assert identity.contents(table) == [bare]
+    assert identity.contents("s", table).to_pylist() == [bare]
 
 
 def test_a_part_of_a_table_counts_as_it_does_in_the_whole():
@@ -116,5 +135,6 @@ def test_a_part_of_a_table_counts_as_it_does_in_the_whole():
         [BARE._replace(attributes={"year": f"{n}", "none": None}) for n in range(5)],
         schema(texts_of("year", "none"), Row._fields),
     )
-    assert identity.contents(rows.slice(2, 2)) == identity.contents(rows)[2:4]
-    assert identity.contents(rows.slice(0, 0)) == []
+    whole = identity.contents("s", rows)
+    assert identity.contents("s", rows.slice(2, 2)) == whole[2:4]
+    assert len(identity.contents("s", rows.slice(0, 0))) == 0

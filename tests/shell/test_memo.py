@@ -102,6 +102,31 @@ def test_what_a_killed_process_left_goes_as_the_rest(tmp_path: Path, monkeypatch
     assert kept(tmp_path) == {"a"}
 
 
+def test_of_what_was_fetched_and_unpacked_the_longest_unused_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(memo, "MOST", 250)
+    for n, name in enumerate(("a", "b", "c", ".a.lock", ".d.part")):
+        for path in (tmp_path / "files" / name, tmp_path / "unpacked" / name / "0"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("x" * (0 if name.endswith("lock") else 100))
+            os.utime(path, (n, n))
+        os.utime(tmp_path / "unpacked" / name, (n, n))
+    used = [tmp_path / "files/a", tmp_path / "unpacked/a/0", Path("mirror/d")]
+    memo.bounded(tmp_path, used)
+    for kind in ("files", "unpacked"):
+        assert {path.name for path in (tmp_path / kind).iterdir()} == {"a", ".a.lock", ".d.part"}
+    assert (tmp_path / "files/a").stat().st_mtime > 100
+
+
+def test_what_was_used_just_now_stays_however_large_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(memo, "MOST", 1)
+    memo.bounded(tmp_path, [])
+    (tmp_path / "files").mkdir()
+    for name in "ab":
+        (tmp_path / "files" / name).write_text("x" * 100)
+    memo.bounded(tmp_path, [tmp_path / "files/a"])
+    assert [path.name for path in (tmp_path / "files").iterdir()] == ["a"]
+
+
 def test_a_cache_that_may_only_be_read_is_of_use():
     with TemporaryDirectory() as name:
         (cache := Path(name)).chmod(0o755)

@@ -3,6 +3,7 @@
 import gzip
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
+from stages.core import inputs
 from stages.core.hashing import stable_hash
 from stages.core.records import Reject, Row
 from stages.core.spans import wrong
@@ -128,6 +130,29 @@ def test_constants_of_a_file(tmp_path: Path):
             {"text": "a", "spans": [], "split": "test", "group": "g", "attributes": {"language": "en", "document": "0"}}
         )
     ]
+
+
+LINES = st.lists(st.sampled_from(["a\tO", "b\tB-X", "c\tI-X", "c", "", " ", "\t", "# a\tO"]), max_size=30)
+
+
+@given(LINES, st.integers(1, 40), st.sampled_from(["\n", "\r\n"]))
+def test_in_parts_it_is_what_it_is_as_one(found: list[str], size: int, end: str):
+    with TemporaryDirectory() as name:
+        path, content = Path(name) / "a.conll", "".join(line + end for line in found)
+        whole = read(path, content, comment="#")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(inputs, "PART", size)
+            assert read(path, content, comment="#") == whole
+
+
+def test_a_large_file_is_read_by_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(inputs, "PART", 10)
+    (path := tmp_path / "a.conll").write_text("a\tO\n\n" * 4)
+    p = parameters("conll", files=[file(path)], **SETTINGS)
+    assert [(part.start, part.end, part.line) for part in conll.parts(p, [path])] == [(0, 10, 1), (10, 20, 5)]
+    for settings in ({"unit": "document"}, {"mark": "-DOCSTART-"}):
+        p = parameters("conll", files=[file(path)], **SETTINGS | settings)
+        assert len(conll.parts(p, [path])) == 1
 
 
 def test_what_has_no_end_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

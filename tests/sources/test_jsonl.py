@@ -130,9 +130,9 @@ def test_members_of_a_folder_with_the_constants_of_their_file(tmp_path: Path):
 def test_few_records_at_once_are_as_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (path := tmp_path / "a.jsonl").write_text("".join(json.dumps({"text": f"{n}"}) + "\n" for n in range(10)))
     whole = read(p := params(path, {}), tmp_path)
-    monkeypatch.setattr(lines, "BATCH", 3)
+    monkeypatch.setattr(lines, "BLOCK", 3)
     assert read(p, tmp_path) == whole
-    assert sum(isinstance(item, Chunk) for item in items(p, tmp_path)) == 4
+    assert sum(isinstance(item, Chunk) for item in items(p, tmp_path)) == 10
 
 
 VALUES = {"text": st.text(max_size=5) | st.none() | st.integers(), "x": st.text(max_size=5), "y": st.lists(st.text())}

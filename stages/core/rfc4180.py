@@ -1,0 +1,125 @@
+"""CSV as it is usually written (RFC 4180): blocks of whole records, as columns at once. What is not is not touched."""
+
+from collections.abc import Iterator, Sequence
+from io import BufferedReader, BytesIO
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from stages.core.lines import BOM, LONGEST, blocks
+from stages.core.streams import DAMAGED, Pieces, Stream
+
+Places = np.ndarray[Any, np.dtype[np.int64]]
+LF, CR = ord("\n"), ord("\r")
+
+
+class Marks(NamedTuple):
+    """What parts fields, and what they stand in."""
+
+    delimiter: str
+    quote: str | None
+
+
+class Block(NamedTuple):
+    """Whole records from a line on, and the line where each begins."""
+
+    data: bytes
+    line: int
+    numbers: Places
+
+    @property
+    def stream(self) -> BytesIO:
+        return BytesIO(self.data)
+
+
+class Rest(NamedTuple):
+    """What is left of a stream from a line on, where the usual ways end or the bytes do."""
+
+    stream: Stream
+    line: int
+
+
+class After(Pieces):
+    """Bytes that were read too early, and what comes after them."""
+
+    def __init__(self, head: bytes, stream: Stream, error: Exception | None) -> None:
+        self.head, self.stream, self.error = BytesIO(head), stream, error
+
+    def piece(self, most: int) -> bytes:
+        if head := self.head.read(most):
+            return head
+        if self.error:
+            raise self.error
+        return self.stream.read1(most)
+
+
+def divided(stream: Stream, marks: Marks | None, line: int) -> Iterator[Block | Rest]:
+    """A table in UTF-8 in blocks, and what is left of it; all of it where there are no marks."""
+    rest, error = b"", None
+    try:
+        for block in blocks(stream):
+            rest += block if line > 1 or rest else block.removeprefix(BOM)
+            newlines = np.flatnonzero(np.frombuffer(rest, np.uint8) == LF)
+            ends = record_ends(rest, newlines, marks)
+            if ends is None or len(rest) > LONGEST:
+                break
+            if len(ends):
+                whole = numbered(rest[: ends[-1] + 1], newlines, ends, line)
+                if len(whole.numbers):
+                    yield whole
+                line += int(np.searchsorted(newlines, ends[-1], side="right"))
+                rest = rest[ends[-1] + 1 :]
+    except DAMAGED as broken:
+        error = broken
+    yield Rest(BufferedReader(After(rest, stream, error)), line)
+
+
+def record_ends(data: bytes, newlines: Places, marks: Marks | None) -> Places | None:
+    """The newlines that end records; none at all where quotes, or ends of lines, are not where they usually are."""
+    if marks is None or data.count(b"\r") != data.count(b"\r\n") + data.endswith(b"\r"):
+        return None
+    if marks.quote is None or marks.quote.encode() not in data:
+        return newlines
+    characters = np.frombuffer(data, np.uint8)
+    quotes = np.flatnonzero(characters == ord(marks.quote))
+    ends = newlines[np.searchsorted(quotes, newlines) % 2 == 0]
+    quotes = quotes[: np.searchsorted(quotes, ends[-1])] if len(ends) else quotes[:0]
+    opening, closing = quotes[::2], quotes[1::2]
+    # Two quotes in a quoted field stand for one: the first closes it, the second opens it again.
+    begins = np.isin(characters[opening - 1], [ord(marks.delimiter), ord(marks.quote), LF]) | (opening == 0)
+    stops = np.isin(characters[closing + 1], [ord(marks.delimiter), ord(marks.quote), LF, CR])
+    return ends if begins.all() and stops.all() else None
+
+
+def numbered(data: bytes, newlines: Places, ends: Places, line: int) -> Block:
+    """Whole records with the line of each; a blank line is none."""
+    begins = np.concatenate([[0], ends[:-1] + 1])
+    blank = (begins == ends) | (begins + 1 == ends) & (np.frombuffer(data, np.uint8)[begins] == CR)
+    return Block(data, line, line + np.searchsorted(newlines, begins)[~blank])
+
+
+def columns(block: Block, names: Sequence[str], marks: Marks | None) -> dict[str, pa.Array] | None:
+    """The columns by their names; none at all where a record has more or fewer, or text in one without a name."""
+    import pyarrow.csv as reader
+
+    if marks is None or b"\0" in block.data:
+        return None
+    positions = [f"{n}" for n in range(len(names))]
+    try:
+        table = reader.read_csv(
+            pa.BufferReader(block.data),
+            reader.ReadOptions(use_threads=False, block_size=len(block.data) + 1, column_names=positions),
+            reader.ParseOptions(
+                delimiter=marks.delimiter,
+                quote_char=marks.quote or False,
+                double_quote=marks.quote is not None,
+                newlines_in_values=marks.quote is not None,
+            ),
+            reader.ConvertOptions(column_types=dict.fromkeys(positions, pa.string())),
+        )
+    except pa.ArrowInvalid:
+        return None
+    found = [column.combine_chunks() for column in table.columns]
+    stray = any(one.unique().to_pylist() not in ([""], []) for name, one in zip(names, found, strict=True) if not name)
+    return None if stray or len(table) != len(block.numbers) else dict(zip(names, found, strict=True))
