@@ -6,6 +6,7 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -288,6 +289,12 @@ def test_redirects_in_a_circle_and_without_end(tmp_path: Path) -> None:
     assert Counter(found.refused.values()) == {"sent on to another address": 11, "sent on more than 10 times": 1}
 
 
+def test_links_of_pages_in_other_encodings(tmp_path: Path) -> None:
+    content = '<a href="/ä">'.encode("cp1252")
+    routes: dict[str, Route] = {"/": Said(content, kind="text/html; charset=windows-1252"), "/%C3%A4": "found"}
+    assert crawling(tmp_path, routes).kept == ["/", "/%C3%A4"]
+
+
 # What owners ask for
 
 
@@ -339,6 +346,25 @@ def test_of_a_robots_txt_without_end_the_first_500_kib_count(tmp_path: Path) -> 
     text = "User-agent: *\nDisallow: /no\n" + "# and so on\n" * 10**5 + "Disallow: /\n"
     found = crawling(tmp_path, {"/": page("/no"), "/robots.txt": Said(text, kind="text/plain")})
     assert (found.kept, found.refused) == (["/"], {"/no": "robots.txt"})
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_no_more_requests_at_once_than_wanted(tmp_path: Path, at_once: int) -> None:
+    gate, inside, most = threading.Semaphore(0), Counter[str](), list[int]()
+
+    def enter(handler: Handler) -> None:
+        inside["now"] += 1
+        most.append(inside["now"])
+        if inside["now"] == at_once:  # all are in: nobody else is to come before one has left
+            time.sleep(0.1)
+            gate.release(at_once)
+        gate.acquire(timeout=1)
+        inside["now"] -= 1
+        handler.say(Said(page(text=handler.path)))
+
+    pages: dict[str, Route] = {f"/{n}": enter for n in range(6)}
+    crawling(tmp_path, pages | {"/": page(*pages)}, at_once=at_once)
+    assert max(most) == at_once
 
 
 def test_pauses_between_requests_are_kept(tmp_path: Path) -> None:

@@ -257,6 +257,26 @@ def test_names_that_no_crawl_has_and_none_that_needs_one(tmp_path: Path, monkeyp
         _crawl.pin([], file)
 
 
+def test_the_pin_goes_to_the_crawl_of_that_name_wherever_it_stands_by_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crawl takes hours, in which the file is edited."""
+    first = crawl("https://example.org", name="first", capture=pinned("x", b"x"))
+    with Server({}) as site:
+        mine = crawl(site.address)
+
+        def edit(handler: Handler) -> None:
+            lay(file, {"scrape": {"crawls": [one.model_dump(mode="json") for one in (first, mine)]}})
+            handler.say(Said(page()))
+
+        site.routes["/"] = edit
+        file = in_a_project(tmp_path, monkeypatch, mine)
+        with pytest.raises(Fault, match="DVC can't keep it"):
+            _crawl.pin([], file)
+    one, other = read(file)["scrape"]["crawls"]
+    assert one["capture"]["at"] == "x" and other["capture"]["at"] == "crawls/site.warc.gz"
+
+
 def test_a_crawl_that_keeps_nothing_says_why_and_pins_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Server({}) as site:
         file = in_a_project(tmp_path, monkeypatch, crawl(site.address))

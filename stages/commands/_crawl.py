@@ -21,10 +21,11 @@ CAPTURES = Path("crawls")
 
 def pin(names: Sequence[str], file: Path) -> int:
     """Crawls what is named, or all that has no capture yet, and pins it in the file."""
-    crawls: tuple[Crawl, ...] = settings("scrape", file).crawls
-    for place, crawl in chosen(crawls, names):
+    for _, crawl in chosen(settings("scrape", file).crawls, names):
         print("\n".join(captured(crawl)), flush=True)
         capture = CAPTURES / f"{crawl.name}.warc.gz"
+        # Hours may have passed, and the file be another.
+        ((place, _),) = chosen(settings("scrape", file).crawls, [crawl.name])
         change = {("scrape", "crawls", place, "capture"): {"at": f"{capture}", "sha256": sha256(capture)}}
         text = edited(file.read_text(encoding="utf-8"), change)
         with writing(file) as beside:
