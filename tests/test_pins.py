@@ -24,7 +24,12 @@ LOCK = dict(
 )
 OWNERS = packages_distributions()
 # They change no byte: what is fetched is taken by its sha256, and `train` wants the name of an error.
-UNPINNED = {"scrape": {"fsspec"}, "weights": {"huggingface-hub"}, "ingest": {"fsspec"}, "train": {"huggingface-hub"}}
+UNPINNED = {
+    "scrape": {"fsspec"},
+    "weights": {"fsspec", "huggingface-hub"},
+    "ingest": {"fsspec"},
+    "train": {"huggingface-hub"},
+}
 HARMLESS = set((ROOT / "tests/cases/harmless.txt").read_text().split())
 
 
