@@ -4,7 +4,7 @@ import json
 import shutil
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count, groupby, islice
 from operator import itemgetter
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
+from stages.core.composition import composition, pins
 from stages.core.faults import Fault
 from stages.core.files import read_json, write_json
 from stages.core.identity import (
@@ -27,6 +28,7 @@ from stages.core.identity import (
     renumbered,
     repeated,
 )
+from stages.core.inputs import SCRAPE, File
 from stages.core.params import Positive, Section, Source
 from stages.core.records import (
     Chunk,
@@ -49,8 +51,8 @@ from stages.shell.engine import Engine
 from stages.shell.run import run
 
 BATCH, LARGE = 10_000, 2**24  # rows, and characters of them, that become columns at once
-COMMONEST = 100  # values of a column that are counted apart
 SUMMARY = "source.json"
+CAPTURES = "captures.json"  # of stage scrape: the name of a capture → its sha256
 ROWS = [name for name in Row._fields if name not in ("key", "attributes")]
 
 
@@ -199,6 +201,28 @@ def cut(tables: Iterable[pa.Table], size: int) -> Iterator[tuple[int, pa.Table]]
             row += len(more)
 
 
+def pinned(source: Source, scrape: Path) -> Source:
+    """The source with the sha256 of the captures among its files, which are pinned in section `scrape`."""
+    files: tuple[File, ...] = getattr(source.params, "files", ())
+    if not any(one.sha256 == SCRAPE for one in files):
+        return source
+    known = read_json(scrape / CAPTURES)
+    found = tuple(one.model_copy(update={"sha256": digest(one, source, known)}) for one in files)
+    return source.model_copy(update={"params": source.params.model_copy(update={"files": found})})
+
+
+def digest(file: File, source: Source, known: Mapping[str, str]) -> str:
+    """The sha256 of a file; of a capture, what stage `scrape` says."""
+    if file.sha256 != SCRAPE:
+        return file.sha256
+    if (name := Path(file.at).name) not in known:
+        told = ", ".join(known) or "none"
+        raise Fault(
+            f"ingest.sources: {source.name}: {file.at}: no crawl of that name in scrape.crawls; captures: {told}"
+        )
+    return known[name]
+
+
 class Task(NamedTuple):
     """A part of a source, where its inputs are, and the names of its shards."""
 
@@ -326,37 +350,23 @@ def summary(
     source: Source, paths: Sequence[Path], rejects: Sequence[Reject], unwanted: int, surplus: int
 ) -> dict[str, Any]:
     """What a data sheet tells of a source; and all that it could not read."""
-    tables = [read_table(path, ["text", "label", "split"]) for path in paths]
-    lengths = [len(text) for one in tables for text in one.column("text").to_pylist()]
-    documents = len(lengths)
-    if rejects and len(rejects) > source.rejects * (documents + len(rejects)):
+    brought = composition(paths)
+    rows = brought["documents"] + len(rejects)
+    if rejects and len(rejects) > source.rejects * rows:
         raise Fault(
-            f"ingest.sources: {source.name}: {len(rejects):,} of {documents + len(rejects):,} rows are rejected, "
+            f"ingest.sources: {source.name}: {len(rejects):,} of {rows:,} rows are rejected, "
             f"`rejects` allows {source.rejects:.1%}{why(rejects)}"
         )
-    quantiles = np.quantile(lengths, [0, 0.25, 0.5, 0.75, 1], method="nearest").tolist() if documents else None
     return {
         "name": source.name,
         "kind": source.kind,
         "licence": source.licence,
-        "documents": documents,
+        **brought,
         "unwanted": unwanted,
         "over_quota": surplus,
-        "characters": quantiles,
-        "labels": counted(tables, "label"),
-        "sides": counted(tables, "split"),
+        "pins": list(pins(source.params.model_dump(mode="json"))),
         "rejects": [{"source": source.name, "place": one.place, "reason": one.reason} for one in rejects],
     }
-
-
-def counted(tables: Sequence[pa.Table], name: str) -> dict[str, int]:
-    """The values of a column and how many documents have them, most first; the commonest where they are many."""
-    values: Counter[str] = Counter()
-    for table in tables:
-        for pair in table.column(name).value_counts().to_pylist():
-            values[pair["values"]] += pair["counts"]
-    del values[None]  # pyright: ignore[reportArgumentType]
-    return dict(sorted(values.items(), key=lambda item: (-item[1], item[0]))[:COMMONEST])
 
 
 def made(e: Engine, source: Source, results: Sequence[Read], key: str, out: Path, prefix: str) -> dict[str, Any]:
@@ -381,27 +391,26 @@ def taken(folder: Path, out: Path, prefix: str) -> dict[str, Any]:
     return read_json(folder / SUMMARY)
 
 
-def stage(e: Engine, p: Params, out: Path) -> str:
+def stage(e: Engine, p: Params, scrape: Path, out: Path) -> str:
     """Reads the sources that are new; the others are as they were."""
     out.mkdir()
-    prefixes = [f"{n:03}-{source.name}" for n, source in enumerate(p.sources)]
+    sources = [pinned(source, scrape) for source in p.sources]
+    prefixes = [f"{n:03}-{source.name}" for n, source in enumerate(sources)]
     keys = [
         memo.key(["ingest", f"sources.{one.kind}"], "sources", one.model_dump_json(), f"{p.shard_documents}")
-        for one in p.sources
+        for one in sources
     ]
     known = {n: folder for n, key in enumerate(keys) if (folder := memo.recalled(e.cache, key))}
     new = [n for n in range(len(keys)) if n not in known]
-    results = dict(zip(new, read(e, [p.sources[n] for n in new], p.shard_documents, out), strict=True))
+    results = dict(zip(new, read(e, [sources[n] for n in new], p.shard_documents, out), strict=True))
     summaries = [
-        taken(known[n], out, prefixes[n])
-        if n in known
-        else made(e, p.sources[n], results[n], keys[n], out, prefixes[n])
+        taken(known[n], out, prefixes[n]) if n in known else made(e, sources[n], results[n], keys[n], out, prefixes[n])
         for n in range(len(keys))
     ]
     rejects = [one for summary in summaries for one in summary.pop("rejects")]
     write_json(out / "rejects.json", rejects)
     write_json(out / "sources.json", summaries)
-    return told(out, [Reject(one["place"], one["reason"]) for one in rejects], [source.name for source in p.sources])
+    return told(out, [Reject(one["place"], one["reason"]) for one in rejects], [source.name for source in sources])
 
 
 def told(out: Path, rejects: Sequence[Reject], sources: Sequence[str]) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stages.core import charts, dag, verdict
+from stages.core.datasheets import Sheet, sheets
 from stages.core.files import read_json, write_json, writing
-from stages.core.funnel import Funnel, count
+from stages.core.funnel import Funnel, count, passages
 from stages.core.page import marked, render
 from stages.core.params import Section
 from stages.core.records import read_table, side_rows
@@ -30,6 +31,7 @@ class Results(NamedTuple):
     """All that the page shows, as the stages wrote it."""
 
     stages: list[dag.Stage]
+    sources: list[Sheet]
     funnel: Funnel
     trained: Counter[str]
     history: dict[str, Any]
@@ -155,6 +157,7 @@ def view(results: Results) -> dict[str, Any]:
         "lines": verdict.headline(told),
         "drawing": dag.drawing(results.stages),
         "stages": results.stages,
+        "sources": results.sources,
         "funnel": results.funnel,
         "classes": sorted(per_class.items(), key=lambda item: (-item[1]["f1"], item[0])),
         "trained": results.trained,
@@ -203,10 +206,12 @@ def stage(
 ) -> str:
     """Counts, checks that the counts add up, and writes it all down."""
     evaluation = read_json(evaluate / "metrics.json")
+    ways = list(passages(ingest, dedup, clean, filtered, split, augment, balance))
     used = {row["id"] for row in side_rows(split, ["id", "used"]) if row["used"]}
     results = Results(
         stages=dag.stages(pipeline),
-        funnel=count(ingest, dedup, clean, filtered, split, augment, balance),
+        sources=sheets(ingest, ways),
+        funnel=count(ways, clean, split),
         trained=Counter(row["label"] for row in side_rows(clean, ["id", "label"]) if row["id"] in used),
         history=read_json(train / "history.json"),
         evaluation=evaluation,

@@ -4,15 +4,15 @@ import http.client
 import os
 import shutil
 import tempfile
-import urllib.request
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
-from stages.core import archives
+from stages.core import archives, web
 from stages.core.faults import Fault
 from stages.core.fetch import download, verified
 from stages.core.files import writing
@@ -31,9 +31,6 @@ class Place(Section):
 
 # Data that nobody runs: tensors, JSON, lists of words, SentencePiece models. What Python unpickles or imports is code.
 SUFFIXES = (".safetensors", ".json", ".txt", ".model")
-# The Hub's own bound for one file; and what shall be left of a disk, whoever sends.
-LARGEST, LEFT = 50 * 2**30, 2**27
-PIECE = 2**20
 
 
 def data_only(name: str) -> str:
@@ -56,17 +53,6 @@ class Params(Section):
     wanted: Annotated[str, Shared("model.weights")]
 
 
-def copy(source: IO[bytes], target: Path) -> None:
-    """What comes, up to LARGEST and as long as the disk has room: a sender may go on for ever."""
-    with target.open("wb") as file:
-        while piece := source.read(PIECE):
-            file.write(piece)
-            if file.tell() > LARGEST:
-                raise OSError(f"more than {LARGEST:,} bytes")
-            if shutil.disk_usage(target.parent).free < LEFT:
-                raise OSError(f"the disk of {target.parent} would be full; make room")
-
-
 def from_wheel(at: str, name: str, folder: Path) -> Path:
     """`name==version/folder in the wheel`; the wheel is fetched once for all its files."""
     pin, _, inside = at.partition("/")
@@ -76,8 +62,8 @@ def from_wheel(at: str, name: str, folder: Path) -> Path:
         download(distribution, version, ["any"], folder, show=True).rename(kept)
     with archives.opened(kept) as archive:
         info = archive.getinfo(f"{inside}/{name}")
-        with archives.member(archive, info, LARGEST) as source:
-            copy(source, found)
+        with archives.member(archive, info, web.LARGEST) as source, found.open("wb") as file:
+            web.copy(iter(partial(source.read, web.PIECE), b""), file)
     return found
 
 
@@ -95,34 +81,11 @@ def from_folder(at: str, name: str, _: Path) -> Path:
     return Path(at).expanduser() / name
 
 
-def web(address: str) -> str:
-    """The address, if it is one of the web."""
-    if not address.startswith(("https://", "http://")):
-        raise ValueError(f"{address} is no http(s) address")
-    return address
-
-
-class Web(urllib.request.HTTPRedirectHandler):
-    """Goes where a server sends it, in the web alone: urllib would follow to ftp."""
-
-    def redirect_request(
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: http.client.HTTPMessage,
-        newurl: str,
-    ) -> urllib.request.Request | None:
-        return super().redirect_request(req, fp, code, msg, headers, web(newurl))
-
-
 def from_url(at: str, name: str, folder: Path) -> Path:
     """An address under which the files stand by their names."""
-    found = folder / "answer"
-    with urllib.request.build_opener(Web).open(web(f"{at.rstrip('/')}/{name}"), timeout=60) as source:
-        copy(source, found)
-    return found
+    with (folder / "answer").open("wb") as file:
+        web.download(f"{at.rstrip('/')}/{name}", file)
+    return Path(file.name)
 
 
 # Kind → a function that brings a file, to the folder for what is on its way or where it stands already.
@@ -132,7 +95,7 @@ FETCH: dict[str, Callable[[str, str, Path], Path]] = {
     "folder": from_folder,
     "url": from_url,
 }
-# A Fault is pip's.
+# A Fault is pip's, or the web's.
 UNREACHABLE = (OSError, http.client.HTTPException, KeyError, ValueError, zipfile.BadZipFile, Fault)
 
 

@@ -154,6 +154,9 @@ def sources(folder: Path) -> dict[str, Any]:
 
     squad = {"id": "1", "question": "What?", "answers": [{"text": "text", "answer_start": 4}]}
     article = {"title": "A", "paragraphs": [{"context": "One text.", "qas": [squad]}]}
+    html = f"<title>One</title><p>{'A page is a text of some length, with commas. ' * 5}</p>"
+    page = {"extractor": "resiliparse", "seconds": 30}
+    told = f"WARC-Type: resource\r\nContent-Type: text/html\r\nContent-Length: {len(html)}"
     turns = [{"role": role, "content": "One text."} for role in ("user", "assistant")]
     conll = {"encoding": "utf-8", "separator": "tab", "columns": 2, "text": 1, "tags": 2, "scheme": "IOB2"}
     chat = {"turns": "turns", "role": "role", "content": "content", "roles": {"user": "U", "assistant": "A"}}
@@ -165,6 +168,8 @@ def sources(folder: Path) -> dict[str, Any]:
         "docx": file("t.docx", documents.docx("<w:p><w:r><w:t>One text.</w:t></w:r></w:p>")) | {"unit": "section"},
         "epub": file("t.epub", documents.epub({"o/a.xhtml": documents.xhtml("<p>One text.</p>")}))
         | {"unit": "chapter"},
+        "html": file("t.html", html) | page,
+        "hub": tables.TABLE | rows | tables.hub(folder / "cache", folder / "t.parquet"),
         "json": tables.TABLE | rows | file("t.json", f"[{record}, 1]") | {"records": None, "ends": None},
         "jsonl": tables.TABLE | rows | file("t.jsonl", f"{record}\n{{}}\n"),
         "markdown": file("t.md", "# One\n\nOne text.\n") | {"unit": "section", "code": "keep"},
@@ -173,7 +178,9 @@ def sources(folder: Path) -> dict[str, Any]:
         | {"sets": [{"text": tables.file(folder / "lines.txt", "One text.\n")}]},
         "parquet": tables.TABLE | rows | file("t.parquet"),
         "pdf": file("t.pdf", documents.pdf([documents.lines("One text.")])) | {"unit": "page"},
+        "sql": tables.TABLE | rows | tables.database(folder / "t.db", "One text."),
         "text": file("t.txt", "One text.\n\nAnother.\n") | {"encoding": "utf-8", "unit": "line", "label": None},
+        "warc": file("t.warc", f"WARC/1.0\r\n{told}\r\n\r\n{html}") | {"records": ["resource"]} | page,
         "wheels": own | {"wheels": [smallest]},
     }
 

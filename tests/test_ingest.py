@@ -9,6 +9,7 @@ from stages import ingest
 from stages.core import inputs
 from stages.core.faults import Fault
 from stages.core.files import read_json
+from stages.core.hashing import sha256
 from stages.core.params import Source
 from stages.core.records import Document, Reject, Row, Span, read_documents, schema, shards, tabled, texts_of
 from stages.engines import process
@@ -31,7 +32,7 @@ def table(path: Path, *lines: str, **settings: Any) -> Source:
 def ingested(root: Path, *sources: Source, size: int = 2) -> list[Document]:
     """The documents of the stage's shards."""
     out = root / f"out{len(list(root.glob('out*')))}"
-    ingest.stage(Engine(Serial(), root / "cache"), Params(sources=sources, shard_documents=size), out)
+    ingest.stage(Engine(Serial(), root / "cache"), Params(sources=sources, shard_documents=size), root / "scrape", out)
     return [one for path in shards(out) for one in read_documents(path)]
 
 
@@ -118,11 +119,14 @@ def test_what_could_not_be_read_is_written_down(tmp_path: Path) -> None:
             "kind": "csv",
             "licence": "X",
             "documents": 2,
-            "unwanted": 0,
-            "over_quota": 0,
             "characters": [3, 3, 3, 5, 5],
+            "fields": {"label": 2},
             "labels": {"x": 1, "y": 1},
             "sides": {},
+            "languages": {"too short to tell": 2},
+            "unwanted": 0,
+            "over_quota": 0,
+            "pins": [{"of": f"{tmp_path}/a.csv", "sha256": sha256(tmp_path / "a.csv")}],
         }
     ]
 

@@ -36,8 +36,8 @@ MEASURE = """<script>addEventListener("load", () => {
 })</script>"""
 POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
 HEADINGS = [
-    *("Beside the linear baseline", "How it was built", "From source to training set", "Class by class"),
-    *("What is taken for what", "Training", "Calibration", "Explained predictions"),
+    *("Beside the linear baseline", "How it was built", "Where it came from", "From source to training set"),
+    *("Class by class", "What is taken for what", "Training", "Calibration", "Explained predictions"),
 ]
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Debian's package chromium is not installed")

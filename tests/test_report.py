@@ -1,5 +1,6 @@
 """The report: counts that add up, an honest first line, tracked files without text."""
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +22,20 @@ INPUTS = (
 OUTPUTS = ("reports/metrics.json", "reports/figures", "reports/index.html")
 SECRET = "<script>document.title = 'ran'</script> secret"
 SHARD = "000-docs-00000.parquet"
+SOURCE = {
+    "name": "docs",
+    "kind": "csv",
+    "licence": None,
+    "documents": 9,
+    "characters": [43, 43, 43, 43, 43],
+    "fields": {"label": 8},
+    "labels": {"plots": 4, "graphs": 4},
+    "sides": {},
+    "languages": {"en": 9},
+    "unwanted": 30,
+    "over_quota": 2,
+    "pins": [{"of": f"{n}.csv", "sha256": f"{n}" * 64} for n in range(5)],
+}
 DAG = """
 stages:
   ingest: {cmd: x, outs: [data/ingest]}
@@ -82,6 +97,7 @@ def write_data(root: Path) -> None:
     ]
     write_documents(root / "data/ingest" / SHARD, documents, pa.struct([("n", pa.int64())]))
     write_json(root / "data/ingest/rejects.json", [{"source": "docs", "place": "a:1", "reason": "not Python"}])
+    write_json(root / "data/ingest/sources.json", [SOURCE])
     reasons = {"id": texts["d"], "reason": texts["r"]}
     drop = {"d0": "near-duplicate"}
     table(root / "data/dedup", [{"id": one.id, "reason": drop.get(one.id)} for one in documents], **reasons)
@@ -137,7 +153,7 @@ def test_metrics_hold_scores_beside_the_baseline_and_the_documents_of_each_stage
     assert told["test"]["macro_f1"] == {"value": 0.6, "low": 0.58, "high": 0.62}
     assert told["baseline"]["test"]["accuracy"]["value"] == 0.65
     assert {name: (one["in"], one["out"]) for name, one in told["documents"].items()} == {
-        "ingest": (10, 9),
+        "ingest": (42, 9),
         "dedup": (9, 8),
         "clean": (8, 7),
         "filter": (7, 6),
@@ -153,6 +169,20 @@ def test_the_label_budget_says_what_became_of_the_rest(tmp_path: Path) -> None:
     page = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
     for reason in ("held out for test", "without a label", "in reserve, beyond the label budget", "made from these"):
         assert f"1</b> {reason}" in page
+
+
+def test_each_source_has_a_data_sheet_whose_counts_add_up(tmp_path: Path) -> None:
+    reported(built(tmp_path))
+    page = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
+    sheet = page.partition('id="sources"')[2].partition("</article>")[0]
+    told = " ".join(re.sub("<[^>]*>", " ", sheet).split())
+    for said in (
+        *("docs kind csv · licence unknown", "read 42 documents 9 left out by its parameters 30 over its quota 2"),
+        *("rejected not Python 1", "median 43", "en 9", "label 8", "graphs 4 plots 4", "reach training 1"),
+        "afterwards dedup −1 clean −1 filter −1 label budget −4 balance −1",
+        *("pinned 0.csv 000000000000 1.csv", "2 more 3.csv 333333333333"),
+    ):
+        assert said in told, told
 
 
 @pytest.mark.parametrize(

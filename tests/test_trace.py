@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from stages.commands import _drops, _life, _screen, _search, trace
 from stages.core.faults import Fault
-from stages.core.funnel import count, ids_of, passages
+from stages.core.funnel import ids_of, passages
 from stages.core.records import Document, attributes_of, read_documents, read_table, side_rows, write_documents
 from tests.conftest import Clone
 
@@ -252,7 +252,7 @@ def test_every_document_is_in_exactly_one_of_kept_and_dropped(
 def test_drops_are_the_funnel(project: str, request: pytest.FixtureRequest, inside: Callable[[Clone], Path]) -> None:
     data = inside(request.getfixturevalue(project))
     told = _drops.drops()
-    for step, one in zip(count(*(data / stage for stage in CAME)).steps, told["steps"], strict=True):
+    for step, one in zip((way.step for way in passages(*(data / stage for stage in CAME))), told["steps"], strict=True):
         assert (one["step"], one["came"], one["kept"]) == (step.name, step.came, step.left)
         assert {reason["reason"]: reason["count"] for reason in one["reasons"]} == dict(step.gone)
         assert one["came"] + one["added"] == one["kept"] + one["dropped"]
@@ -272,6 +272,21 @@ def test_a_reject_has_a_place_and_no_id(odd: Clone, tmp_path: Path, inside: Call
     assert first["came"] == first["kept"] + 1
     assert first["reasons"][0]["examples"] == [{"id": "toolz/x.py:3", "of": None, "text": None}]
     assert "1  not Python" in clone.said(*TRACE, "--drops")
+
+
+def test_rows_that_nobody_wants_are_counted_and_have_no_name(
+    odd: Clone, tmp_path: Path, inside: Callable[[Clone], Path]
+) -> None:
+    clone = odd.copy(tmp_path / "project")
+    path = clone.root / "data/ingest/sources.json"
+    sources = json.loads(path.read_text())
+    path.unlink()
+    path.write_text(json.dumps([one | {"unwanted": 70, "over_quota": 5} for one in sources]))
+    inside(clone)
+    first = _drops.drops()["steps"][0]
+    assert first["came"] == first["kept"] + 75 and first["dropped"] == 75
+    said = clone.said(*TRACE, "--drops")
+    assert "70  left out by a source's parameters" in said and "5  over a source's quota" in said
 
 
 def test_a_document_in_neither_is_a_bug(odd: Clone, tmp_path: Path, inside: Callable[[Clone], Path]) -> None:

@@ -59,11 +59,11 @@ def told(one: Passage, chosen: Mapping[str, Sequence[Drop]], texts: Mapping[str,
         {
             "reason": reason,
             "count": count,
-            "examples": [{"id": drop.id, "of": drop.of, "text": texts.get(drop.id)} for drop in chosen[reason]],
+            "examples": [{"id": drop.id, "of": drop.of, "text": texts.get(drop.id)} for drop in chosen.get(reason, ())],
         }
         for reason, count in step.gone.items()
     ]
-    counts = {"came": step.came, "added": len(one.added), "dropped": len(one.gone), "kept": step.left}
+    counts = {"came": step.came, "added": len(one.added), "dropped": sum(step.gone.values()), "kept": step.left}
     return {"step": step.name, **counts, "reasons": reasons}
 
 
@@ -85,5 +85,5 @@ def lines(told: Mapping[str, Any]) -> Iterator[str]:
 def reason(one: Mapping[str, Any], wide: int) -> str:
     """A reason with its count and, as far as there is room, the id and text of an example."""
     told = f"{'':18}{one['count']:>9,}  {cut(one['reason'], wide):<{wide}}  "
-    first = one["examples"][0]
+    first = next(iter(one["examples"]), {"id": None, "text": None})  # rows that nobody wants have no name
     return told + cut("  ".join(filter(None, (first["id"], first["text"]))), columns() - len(told))

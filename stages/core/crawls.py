@@ -12,11 +12,13 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from stages.core.streams import DAMAGED, HEAD, Stream, kind_of, plain
+from stages.core.lines import BROKEN_OFF
+from stages.core.streams import DAMAGED, HEAD, Stream, bomb, bound, kind_of, of_the_machine, plain
 
 BLOCK = 2**16
 LINES = 1_000  # of headers
 LONGEST = 2**13  # characters of the line with which a record of ARC begins
+BLANK = re.compile(rb"\s+")
 GZIP = b"\x1f\x8b\x08"
 # Of ARC: URL, address, time, type and length; later versions have more between the last two, and a URL may hold spaces.
 ARC = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:.*?) \S+ (\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d) (\S*) (?:.* )?(\d{1,18})\s*")
@@ -76,10 +78,16 @@ class Bytes:
         try:
             block = self.file.read1(BLOCK)
         except DAMAGED as error:
-            self.file = io.BufferedReader(io.BytesIO())  # pyright: ignore[reportArgumentType]
-            raise Broken(f"the file breaks off here: {error}") from error
+            if of_the_machine(error):
+                raise
+            raise self.over(f"{error}") from error
         self.came += len(block)
         return block
+
+    def over(self, reason: str) -> Broken:
+        """Nothing more is read, and this is why."""
+        self.file = io.BufferedReader(io.BytesIO())  # pyright: ignore[reportArgumentType]
+        return Broken(f"{BROKEN_OFF}: {reason}")
 
     def fill(self) -> bool:
         """Whether there is more, which is read then."""
@@ -90,8 +98,8 @@ class Bytes:
     def more(self) -> bool:
         """Goes to what follows blank lines, if anything does."""
         while True:
-            blank = len(self.buffer) - len(self.buffer.lstrip())
-            del self.buffer[:blank]
+            if blank := BLANK.match(self.buffer):  # lstrip would copy all that follows, for each record
+                del self.buffer[: blank.end()]
             if self.buffer or not self.fill():
                 return bool(self.buffer)
 
@@ -113,7 +121,7 @@ class Bytes:
         found = bytearray()
         while size:
             if not self.buffer and not self.fill():
-                raise Broken(f"the file breaks off here: {size:,} bytes are missing")
+                raise Broken(f"{BROKEN_OFF}: {size:,} bytes are missing")
             piece = self.buffer[:size]
             del self.buffer[:size]
             found += piece[: max(0, most - len(found))]
@@ -139,7 +147,7 @@ class Zipped(Bytes):
     def __init__(self, file: Stream) -> None:
         super().__init__(file)
         self.packed = b""
-        self.member = 0
+        self.member = self.given = 0
         self.inflater = zlib.decompressobj(31)
 
     @property
@@ -160,8 +168,15 @@ class Zipped(Bytes):
             self.give_up(packed)
             raise Broken(f"a member of gzip that is damaged: {error}") from error
         self.packed = self.inflater.unconsumed_tail or self.inflater.unused_data
+        self.given += len(found)
+        if self.given > bound(self.came):
+            raise self.over(bomb())
         self.buffer += found
         return True
+
+    def over(self, reason: str) -> Broken:
+        self.packed, self.inflater = b"", ENDED
+        return super().over(reason)
 
     def begin(self, packed: bytes) -> None:
         self.member, self.inflater = self.came - len(packed), zlib.decompressobj(31)
@@ -199,6 +214,8 @@ def records(file: Stream, most: int) -> Iterator[Record | Damage]:
     try:
         zipped = kind_of(file.peek(HEAD)) == "gzip"
     except DAMAGED as error:
+        if of_the_machine(error):
+            raise
         yield Damage(0, f"not to be read: {error}")
         return
     found, damaged = Zipped(file) if zipped else Bytes(file), False

@@ -6,8 +6,10 @@ from typing import IO, NamedTuple
 import pyarrow as pa
 
 from stages.core.fields import CONSTANT
-from stages.core.inputs import DAMAGED, File
+from stages.core.inputs import File
+from stages.core.lines import BROKEN_OFF
 from stages.core.records import Reject, Row, texts_of
+from stages.core.streams import DAMAGED, of_the_machine
 
 LARGEST = 2**30  # bytes of a file: it is read into memory
 LONGEST = 2**24  # characters of a text
@@ -87,7 +89,9 @@ def rows(
                 own = {part: f"{one.number}"} | ({"heading": one.heading} if one.heading is not None else {})
                 yield row(file, name, f"{name}:{one.number}", one.text, one.about | own)
     except DAMAGED as error:
-        yield Reject(place, f"the file breaks off here: {error}" if passages else f"not to be read: {error}")
+        if of_the_machine(error):
+            raise
+        yield Reject(place, f"{BROKEN_OFF if passages else 'not to be read'}: {error}")
     text = "\n\n".join(one.text for one in passages if one.text)
     if len(text) > LONGEST:
         yield too_long(place)

@@ -34,13 +34,15 @@ def wheel(name: str, version: str, expected: str, platforms: Sequence[str], cach
     return verified(kept, expected, f"{kept}: cached wheel {name}=={version}, delete it to fetch it again")
 
 
-def download(name: str, version: str, platforms: Sequence[str], folder: Path, *, show: bool = False) -> Path:
-    """The one file that pip brings for this distribution, without installing it or what it depends on.
+def download(name: str, version: str | None, platforms: Sequence[str], folder: Path, *, show: bool = False) -> Path:
+    """The one file that pip brings for this distribution, without installing it or what it depends on; of the newest
+    version, where none is named.
 
     With `show`, people at a terminal see pip's own progress bar: for a large file that nothing else runs beside.
     """
     # An option or an address in its place would make pip do other things, as far as running a setup.py.
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*==[\w.!+]+", wanted := f"{name}=={version}", re.ASCII):
+    wanted = name if version is None else f"{name}=={version}"
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*(==[\w.!+]+)?", wanted, re.ASCII):
         raise Fault(f"wheel {wanted}: a name and a version are wanted, such as numpy 2.4.6")
     seen = show and sys.stdout.isatty()
     target = [option for platform in platforms for option in ("--platform", platform)]
@@ -54,7 +56,7 @@ def download(name: str, version: str, platforms: Sequence[str], folder: Path, *,
     if done.returncode or len(found) != 1:
         said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["pip brought no wheel"]
         raise Fault(
-            f"wheel {name}=={version}: {said[-1]}; look for the version in the package index, "
+            f"wheel {wanted}: {said[-1]}; look for the version in the package index, "
             "or name a reachable index in PIP_INDEX_URL"
         )
     return found[0]

@@ -1,8 +1,8 @@
 """Columns of a table as fields of the record: what sources share that know their rows by names."""
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +11,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from stages.core.inputs import File
 from stages.core.params import Section
-from stages.core.records import Chunk, Reject, Span, Spans, chunk, texts_of
+from stages.core.records import Chunk, Reject, Span, Spans, Unwanted, chunk, texts_of
 from stages.core.spans import wrong
 
 pc: Any = pyarrow.compute  # its functions are made while it is imported
@@ -62,6 +62,26 @@ def attributes(p: Table, files: Sequence[File] = ()) -> pa.DataType:
     """The further columns and constants, as text."""
     constants = (name for file in files for name in file.constants if name not in CONSTANT)
     return texts_of(*p.fields.attributes, *constants)
+
+
+class Batch(NamedTuple):
+    """Rows as a format has them: values by column, and the place of each: `place`:number."""
+
+    columns: Columns
+    numbers: Sequence[int]
+    place: str
+
+
+def chunks(
+    found: Iterable[Batch | Reject], p: Table, constants: Mapping[str, str], kinds: pa.DataType
+) -> Iterator[Chunk | Reject | Unwanted]:
+    """Batches as documents-to-be, and all that is none."""
+    for one in found:
+        if isinstance(one, Reject):
+            yield one
+        else:
+            chunk, rejects, unwanted = mapped(one.columns, one.numbers, one.place, p, constants, kinds)
+            yield from (chunk, *rejects, Unwanted(unwanted))
 
 
 class Faulty:

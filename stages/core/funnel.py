@@ -8,6 +8,9 @@ from typing import Any
 from stages.core.files import read_json
 from stages.core.records import Drop, read_drops, read_table, reasons, shards, side_rows
 
+# What ingest counts without a name, and how it is said.
+UNREAD = {"unwanted": "left out by a source's parameters", "over_quota": "over a source's quota"}
+
 
 @dataclass(frozen=True)
 class Step:
@@ -22,19 +25,22 @@ class Step:
 
 @dataclass(frozen=True)
 class Passage:
-    """The same by name: the documents that came to a stage, those that left it for the next, those that are gone."""
+    """The same by name: the documents that came to a stage, those that left it for the next, those that are gone.
+    `unread` counts, by reason, rows that got no name, as they are wanted by nobody."""
 
     name: str
     came: Sequence[str]
     left: Sequence[str]
     gone: Sequence[Drop] = ()
     added: Sequence[str] = ()
+    unread: Mapping[str, int] = field(default_factory=dict[str, int])
 
     @property
     def step(self) -> Step:
         """The counts."""
         added = {"made from these": len(self.added)} if self.added else {}
-        return Step(self.name, len(self.came), len(self.left), reasons(self.gone), added)
+        came = len(self.came) + sum(self.unread.values())
+        return Step(self.name, came, len(self.left), {**self.unread, **reasons(self.gone)}, added)
 
     def checked(self) -> "Passage":
         """The passage, if every document is in exactly one of `left` and `gone`: nothing disappears in silence."""
@@ -63,7 +69,10 @@ def ingested(folder: Path) -> Passage:
     """What the sources gave, and what could not be read."""
     rejects = [Drop(one["place"], one["reason"]) for one in read_json(folder / "rejects.json")]
     documents = ids_of(folder)
-    return Passage("ingest", [*(reject.id for reject in rejects), *documents], documents, rejects)
+    sources = read_json(folder / "sources.json")
+    counts = {said: sum(one[name] for one in sources) for name, said in UNREAD.items()}
+    unread = {said: number for said, number in counts.items() if number}
+    return Passage("ingest", [*(reject.id for reject in rejects), *documents], documents, rejects, unread=unread)
 
 
 def sifted(name: str, came: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Passage:
@@ -135,7 +144,6 @@ def passages(
     yield balanced(now.left, side_rows(balance, ["id", "picks"])).checked()
 
 
-def count(ingest: Path, dedup: Path, clean: Path, filtered: Path, split: Path, augment: Path, balance: Path) -> Funnel:
+def count(ways: Sequence[Passage], clean: Path, split: Path) -> Funnel:
     """The funnel from source to training set."""
-    steps = tuple(one.step for one in passages(ingest, dedup, clean, filtered, split, augment, balance))
-    return Funnel(steps, sides_of(side_rows(split, ["id", "side"]), labels_of(clean)))
+    return Funnel(tuple(one.step for one in ways), sides_of(side_rows(split, ["id", "side"]), labels_of(clean)))

@@ -11,14 +11,17 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from fnmatch import fnmatchcase
 from io import BufferedReader
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Annotated, NamedTuple, Self, cast
 from zipfile import ZipFile, ZipInfo
+
+from pydantic import model_validator
 
 from stages.core import archives, web
 from stages.core.faults import Fault
 from stages.core.fetch import verified
 from stages.core.hashing import sha256
-from stages.core.params import Section, Sha256
+from stages.core.lines import BOM
+from stages.core.params import Section, written
 from stages.core.streams import (
     BLOCK,
     DAMAGED,
@@ -36,23 +39,37 @@ from stages.core.tars import REST, distinct, indexed, unpacked
 
 PART = 2**26  # bytes of a plain file, or of members, that are read as one
 MEMBERS = 500  # members that are read as one
+LAID_OUT, SCRAPE = "data/scrape/", "scrape"  # the folder of captures, and what stands for their sha256
 # What a stream of so many bytes holds.
 Unpack = Callable[[Stream, int], Stream]
 ZIP = (b"PK\3\4", b"PK\5\6")
 
 
+Pinned = Annotated[
+    str, written(rf"[0-9a-f]{{64}}|{SCRAPE}", "64 hexadecimal digits are wanted, as `sha256sum FILE` prints them")
+]
+
+
 class File(Section):
     """A file, a folder or an archive from outside.
 
-    `at` is a path in the project or an address; `members` is a pattern of names where it is a folder or an archive,
+    `at` is a path in the project or an address; its `sha256` is `scrape` where that is a capture in data/scrape, which
+    is pinned in section `scrape`; `members` is a pattern of names where it is a folder or an archive,
     else null: `*` stands for any characters, `/` too (`*.csv` are those in folders as well); `constants` are fields
     that all its rows share.
     """
 
     at: str
-    sha256: Sha256
+    sha256: Pinned
     members: str | None
     constants: dict[str, str]
+
+    @model_validator(mode="after")
+    def pinned_once(self) -> Self:
+        """A capture is pinned in one place, and nothing else is pinned there."""
+        if self.at.startswith(LAID_OUT) != (self.sha256 == SCRAPE):
+            raise ValueError(f"sha256: {SCRAPE} belongs to a file of {LAID_OUT}, and to no other; correct one of them")
+        return self
 
     def fetch(self, cache: Path) -> Path:
         """The file or folder with the pinned bytes; of a tar archive, the index of its members."""
@@ -84,6 +101,13 @@ class Part(NamedTuple):
     start: int = 0
     end: int | None = None
     line: int = 1
+
+
+class Quoting(NamedTuple):
+    """The byte around fields in which a line may end, and the one between fields."""
+
+    quote: bytes
+    delimiter: bytes
 
 
 def verified_folder(path: Path, expected: str) -> Path:
@@ -154,11 +178,16 @@ def zipped(archive: ZipFile) -> dict[str, ZipInfo]:
 
 
 def parts(
-    files: Sequence[File], paths: Sequence[Path], *, quotes: bytes | None = None, whole: bool = False, groups: int = 1
+    files: Sequence[File],
+    paths: Sequence[Path],
+    *,
+    quoting: Quoting | None = None,
+    whole: bool = False,
+    groups: int = 1,
 ) -> list[Part]:
     """All there is to read, in order of arrival: members in groups, large plain files in stretches of whole lines.
 
-    With `quotes`, a line does not end within them; with `whole`, files are not divided. Where a member is much work,
+    With `quoting`, a line does not end within quotes; with `whole`, files are not divided. Where a member is much work,
     `groups` says in how many they shall come at least, for more than one process to have some.
     """
     found: list[Part] = []
@@ -170,7 +199,7 @@ def parts(
         elif whole or path.stat().st_size <= PART or packed(path):
             found.append(Part(n))
         else:
-            found += [Part(n, (), *stretch) for stretch in stretches(path, quotes)]
+            found += [Part(n, (), *stretch) for stretch in stretches(path, quoting)]
     return found
 
 
@@ -194,23 +223,39 @@ def packed(path: Path) -> str | None:
         return kind_of(file.read(HEAD))
 
 
-def stretches(path: Path, quotes: bytes | None) -> list[tuple[int, int, int]]:
+def stretches(path: Path, quoting: Quoting | None) -> list[tuple[int, int, int]]:
     """Start, end and first line of stretches of some PART bytes that end with a line, and outside of quotes: after an
-    even number of them (RFC 4180). Where a file has an odd number, nothing is sure, and it is read as one."""
-    found, start, line, lines, odd = list[tuple[int, int, int]](), 0, 1, 1, False
+    even number of them (RFC 4180). Where a quote is out of place, nothing is sure, and the file is read as one."""
+    quotes = quoting.quote if quoting else None
+    found, start, line, lines, odd, last = list[tuple[int, int, int]](), 0, 1, 1, False, b"\n"
     with path.open("rb") as file:
         at = 0
         while block := file.read(PART):
+            around = last, block if at else block.removeprefix(BOM), file.peek(1)[:1] or b"\n"
+            if quoting and stray(b"".join(around), quoting, int(odd)):
+                return [(0, path.stat().st_size, 1)]
             cut = end_of_line(block, quotes, odd)
             if cut is not None and at + cut > start:
                 found.append((start, at + cut, line))
                 start, line = at + cut, lines + block.count(b"\n", 0, cut)
             lines += block.count(b"\n")
             odd ^= bool(quotes) and block.count(quotes or b"") % 2 == 1
-            at += len(block)
+            at, last = at + len(block), block[-1:]
     if odd:
         return [(0, at, 1)]
     return [*found, (start, at, line)] if start < at else found
+
+
+def stray(around: bytes, quoting: Quoting, odd: int) -> bool:
+    """Whether a quote opens a field elsewhere than at its start, or closes it elsewhere than at its end; two within one
+    close and open it. `around` is a block with the byte before it and the one after it."""
+    import numpy as np
+
+    data = np.frombuffer(around, np.uint8)
+    edges = np.frombuffer(b"\r\n" + quoting.quote + quoting.delimiter, np.uint8)
+    at = np.flatnonzero(data[1:-1] == quoting.quote[0]) + 1
+    before, after = data[at[odd::2] - 1], data[at[1 - odd :: 2] + 1]
+    return not (np.isin(before, edges).all() and np.isin(after, edges).all())
 
 
 def end_of_line(block: bytes, quotes: bytes | None, odd: bool) -> int | None:

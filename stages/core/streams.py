@@ -38,6 +38,11 @@ def bound(size: int) -> int:
     return max(SMALL, RATIO * size)
 
 
+def bomb() -> str:
+    """What is said of more than that."""
+    return f"more than {RATIO} times as large as it is packed: a bomb, no text"
+
+
 def kind_of(head: bytes) -> str | None:
     return next((kind for kind, pattern in PACKED.items() if pattern.match(head)), None)
 
@@ -103,7 +108,7 @@ class Unpacked(Pieces):
         found = self.stream.read1(most)
         self.left -= len(found)
         if self.left < 0:
-            raise OSError(f"more than {RATIO} times as large as it is packed: a bomb, no text")
+            raise OSError(bomb())
         return found
 
 

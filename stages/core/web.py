@@ -1,4 +1,5 @@
-"""Files from the web: by way of a mirror where one is named, resumed where they broke off, kept by their sha256."""
+"""Files from the web and from object stores: by way of a mirror where one is named, resumed where they broke off, kept
+by their sha256."""
 
 import http.client
 import os
@@ -19,7 +20,19 @@ from stages.core.fetch import verified
 from stages.core.files import alone
 from stages.core.hashing import sha256
 
-SCHEMES = ("https://", "http://")
+WEB = ("https://", "http://")
+# Object stores: scheme → what pip installs for it. Who may read them, and where they are, the environment says.
+STORES = {
+    "s3": "-e '.[s3]'",
+    "gs": "gcsfs",
+    "gcs": "gcsfs",
+    "az": "adlfs",
+    "abfs": "adlfs",
+    "abfss": "adlfs",
+    "oci": "ocifs",
+    "oss": "ossfs",
+}
+SCHEMES = (*WEB, *(f"{scheme}://" for scheme in STORES))
 MIRRORS = Path("mirrors.txt")  # Git ignores it
 # The Hub's own bound for one file; and what shall be left of a disk, whoever sends.
 LARGEST, LEFT = 50 * 2**30, 2**27
@@ -60,7 +73,7 @@ def mirrored(address: str, known: Mapping[str, str]) -> str:
 
 def checked(address: str) -> str:
     """The address, if it is one of the web."""
-    if not address.startswith(SCHEMES):
+    if not address.startswith(WEB):
         raise ValueError(f"{address} is no http(s) address")
     return address
 
@@ -171,20 +184,41 @@ def fetch(place: str, address: str, expected: str, kept: Path) -> None:
     os.replace(beside, kept)
 
 
+def brought(address: str, cache: Path) -> str:
+    """The sha256 of what an address, or its mirror, gives now; from the web it is kept by it.
+
+    Nobody can tell yet whether pieces are of one version: what breaks off begins anew.
+    """
+    place = mirrored(address, mirrors())
+    if not place.startswith(SCHEMES):
+        return sha256(there(Path(place), address))
+    beside = cache / "files" / f".{os.getpid()}.part"
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with beside.open("wb") as file:
+            download(place, file, resume=False)
+        os.replace(beside, kept := beside.with_name(sha256(beside)))
+    finally:
+        beside.unlink(missing_ok=True)
+    return kept.name
+
+
 def empty(file: IO[bytes]) -> None:
     file.seek(0)
     file.truncate()
 
 
-def download(address: str, file: IO[bytes]) -> bool:
+def download(address: str, file: IO[bytes], *, resume: bool = True) -> bool:
     """Appends what is missing of an address to a file, in as many tries as are fair to a server. Gives whether it came
-    in more than one piece."""
+    in more than one piece; without `resume` it does not."""
     attempt, pieced = 1, False
     while True:
+        if not resume:
+            empty(file)
         begun = file.tell()
         pieced |= begun > 0
         try:
-            append(address, file)
+            append(address, file) if address.startswith(WEB) else from_store(address, file)
             break
         except urllib.error.HTTPError as error:
             error.close()
@@ -195,7 +229,7 @@ def download(address: str, file: IO[bytes]) -> bool:
         except (ValueError, http.client.InvalidURL) as error:
             gone(address, f"{error}")
         except BROKEN as error:
-            if file.tell() - begun > PIECE:
+            if resume and file.tell() - begun > PIECE:
                 attempt = 0  # a long file may break off often
             if attempt == TRIES:
                 gone(address, f"{type(error).__name__}: {error}")
@@ -224,11 +258,7 @@ def append(address: str, file: IO[bytes]) -> None:
 def pieces(answer: Answer, address: str) -> Iterator[bytes]:
     """What a server sends, as it comes; told at a terminal. One that drips, or stops early, is an error."""
     came, expected = 0, answer.length
-    name = address.rstrip("/").rpartition("/")[2]
-    with (
-        answer.told(),
-        tqdm(total=expected, unit="B", unit_scale=True, desc=f"  {name}", leave=False, disable=None) as bar,
-    ):
+    with answer.told(), progress(address, expected) as bar:
         while piece := answer.read1(PIECE):
             came += len(piece)
             answer.came += len(piece)
@@ -236,6 +266,43 @@ def pieces(answer: Answer, address: str) -> Iterator[bytes]:
             yield piece
     if expected is not None and came < expected:
         raise OSError(f"{came:,} of {expected:,} bytes came")
+
+
+def progress(address: str, total: int | None) -> "tqdm[Any]":
+    """A bar at a terminal."""
+    name = address.rstrip("/").rpartition("/")[2]
+    return tqdm(total=total, unit="B", unit_scale=True, desc=f"  {name}", leave=False, disable=None)
+
+
+def from_store(address: str, file: IO[bytes]) -> None:
+    """The rest of an object; what a store says against it is as final as if a web server said it."""
+    try:
+        copy(objects(address, file.tell()), file)
+    except ImportError:
+        scheme = address.partition(":")[0]
+        raise Fault(f"{address}: a package is missing that reads {scheme}://; pip install {STORES[scheme]}") from None
+    except (FileNotFoundError, PermissionError) as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from None
+
+
+def objects(address: str, begun: int) -> Iterator[bytes]:
+    """An object from a byte on, in pieces."""
+    from fsspec.core import url_to_fs
+
+    if "::" in address:
+        raise ValueError("`::` would be a file in a file, which `members` are for")
+    try:
+        store, path = url_to_fs(address, skip_instance_cache=True)  # which would remember keys and listings
+        with store.open(path, "rb", block_size=16 * PIECE) as source, progress(address, source.size) as bar:
+            source.seek(min(begun, source.size))
+            bar.update(source.tell())
+            while piece := source.read(PIECE):
+                bar.update(len(piece))
+                yield piece
+    except (OSError, ImportError):
+        raise
+    except Exception as error:  # each store has its own, without a common base
+        raise ValueError(f"{type(error).__name__}: {error}") from None
 
 
 def copy(source: Iterator[bytes], file: IO[bytes]) -> None:

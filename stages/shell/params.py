@@ -20,6 +20,7 @@ from stages.shell import plugins
 from stages.shell.combinations import combination_faults
 
 FILE = Path("params.yaml")
+PINS = {"sha256", "version", "revision"}  # what `reprolm pin` writes
 MOST = 100_000  # values in a file: a few lines of aliases can stand for billions
 COMMON: dict[str, type[Section]] = {"model": Model, "compute": Compute}
 # A source's parameters stand in its entry of ingest.sources; an engine has none, as it may not change a byte.
@@ -236,6 +237,8 @@ def explained(place: str, error: Any, kind: type[Section]) -> str:
             told = f"keys with values are wanted, not {shortened(given)}"
         case "too_short":
             told = f"at least {error['ctx']['min_length']} wanted, not {shortened(given)}"
+        case "string_type" if given is None and (last in PINS or (place, *outer) == ("weights", "files")):
+            told = "not pinned yet; `reprolm pin` fetches it, shows what came and writes it here"
         case "string_type" if isinstance(given, int | float | date):
             told = f"YAML reads {given} as a {type(given).__name__}; put it in quotes"
         case _:

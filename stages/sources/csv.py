@@ -1,55 +1,16 @@
 """Tables in text: CSV, TSV and their dialects, with a header or without, plain, compressed or in archives."""
 
-import codecs
-import csv
-import io
 from collections.abc import Iterator, Sequence
-from functools import partial
-from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Annotated
+from typing import Annotated
 
 import pyarrow as pa
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from stages.core import fields, inputs, rfc4180
-from stages.core.faults import Fault, did_you_mean
-from stages.core.inputs import DAMAGED, File, Part
-from stages.core.params import Section
+from stages.core import delimited, fields
+from stages.core.delimited import Dialect
+from stages.core.inputs import File, Part
 from stages.core.records import Chunk, Reject, Unwanted
-from stages.core.rfc4180 import Block, Marks, divided
-
-BATCH = 5_000  # records that are mapped at once
-LONGEST = 2**24  # characters of a field, or of a line at once
-# A byte of theirs that looks like a line's end, or a quote, is one.
-DIVISIBLE = ("utf-8", "ascii", "iso8859", "cp125")
-Character = Annotated[str, Field(min_length=1, max_length=1)]
-
-
-class Dialect(Section):
-    """How a table is written. Without a `header`, its columns are called 1, 2, ...; `quote` and `escape` null: there is
-    no such character."""
-
-    encoding: str
-    delimiter: Character
-    quote: Character | None
-    escape: Character | None
-    header: bool
-
-    @field_validator("encoding")
-    @classmethod
-    def encoding_is_known(cls, encoding: str) -> str:
-        try:
-            codecs.lookup(encoding)
-        except LookupError as error:
-            raise ValueError(f"{error}; utf-8 is the usual one") from None
-        return encoding
-
-    def marks(self) -> Marks | None:
-        """What parts records in the usual way, if they are written in it."""
-        own = f"{self.delimiter}{self.quote or ''}"
-        usual = codecs.lookup(self.encoding).name == "utf-8" and self.escape is None and own.isascii()
-        return Marks(self.delimiter, self.quote) if usual and len({*own, *"\r\n\0"}) == len(own) + 3 else None
 
 
 class Params(fields.Table):
@@ -66,121 +27,10 @@ def needs(p: Params) -> tuple[File, ...]:
 
 
 def parts(p: Params, paths: Sequence[Path]) -> list[Part]:
-    divisible = codecs.lookup(p.dialect.encoding).name.startswith(DIVISIBLE) and p.dialect.escape is None
-    quotes = p.dialect.quote.encode() if p.dialect.quote else None
-    return inputs.parts(p.files, paths, quotes=quotes, whole=not divisible)
+    return delimited.parts(p.files, paths, p.dialect)
 
 
 def read(p: Params, part: Part, paths: Sequence[Path]) -> Iterator[Chunk | Reject | Unwanted]:
-    """Blocks of records at once, as columns; record by record what is not as simple as that."""
-    file, path = p.files[part.file], paths[part.file]
-    header = None
-    if part.start and p.dialect.header:
-        with inputs.unzipped(path) as stream:
-            _, first = next(records(stream, p.dialect, file.at, 1))
-            header = heading(file.at, first, p.columns())
-    for place, stream in inputs.opened(file, path, part):
-        mapped = partial(fields.mapped, place=place, p=p, constants=file.constants, kinds=attributes(p))
-        names = header
-        for block in divided(stream, p.dialect.marks(), part.line):
-            found, begun = records(block.stream, p.dialect, place, block.line), 0
-            if names is None and p.dialect.header:
-                names, begun = heading(place, next(found, (1, []))[1], p.columns()), 1
-            elif names is None:
-                found, names = numbered(found, place, p.columns())
-            if isinstance(block, Block) and (columns := rfc4180.columns(block, names, p.dialect.marks())):
-                columns = {name: columns[name][begun:] for name in p.columns()}
-                yield from told(*mapped(columns, block.numbers[begun:].tolist()))
-                continue
-            while batch := list(islice(found, BATCH)):
-                good, rejects = even(batch, names, place)
-                yield from rejects
-                values = zip(*(record for _, record in good), strict=True)
-                columns = {name: one for name, one in zip(names, values, strict=bool(good)) if name in p.columns()}
-                if good:
-                    yield from told(*mapped(columns, [line for line, _ in good]))
-
-
-def told(chunk: Chunk, rejects: Sequence[Reject], unwanted: int) -> tuple[Chunk | Reject | Unwanted, ...]:
-    return (chunk, *rejects, Unwanted(unwanted))
-
-
-def numbered(
-    found: Iterator[tuple[int, list[str] | Reject]], place: str, wanted: Sequence[str]
-) -> tuple[Iterator[tuple[int, list[str] | Reject]], list[str]]:
-    """The same records; and the names of their columns, 1, 2, ..., as many as the first one has."""
-    before: list[tuple[int, list[str] | Reject]] = []
-    for one in found:
-        before.append(one)
-        if isinstance(one[1], list):
-            names = [f"{n}" for n in range(1, len(one[1]) + 1)]
-            return chain(before, found), heading(place, names, wanted)
-    return iter(before), []
-
-
-def records(stream: IO[bytes], dialect: Dialect, place: str, line: int) -> Iterator[tuple[int, list[str] | Reject]]:
-    """The line where each record begins, and its fields; a blank line is no record. Bytes that can't be decoded pass as
-    halves of surrogate pairs."""
-    # A byte order mark, as spreadsheets write it, is no part of the first column's name.
-    encoding = "utf-8-sig" if line == 1 and codecs.lookup(dialect.encoding).name == "utf-8" else dialect.encoding
-    text = io.TextIOWrapper(stream, encoding, "surrogateescape", newline="")  # pyright: ignore[reportArgumentType]
-    csv.field_size_limit(LONGEST)
-    reader = csv.reader(
-        iter(partial(text.readline, LONGEST), ""),
-        delimiter=dialect.delimiter,
-        quotechar=dialect.quote,
-        escapechar=dialect.escape,
-        quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
-        strict=True,
-    )
-    at = line
-    try:
-        while True:
-            try:
-                record = next(reader)
-            except csv.Error as error:
-                yield at, Reject(f"{place}:{at}", f"lines {at} to {line + reader.line_num - 1}: {error}")
-            else:
-                if record:
-                    yield at, record
-            at = line + reader.line_num
-    except StopIteration:
-        return
-    except (*DAMAGED, UnicodeError) as error:
-        yield at, Reject(f"{place}:{at}", f"the file breaks off here: {error}")
-    finally:
-        if not text.closed:
-            text.detach()  # the stream is its opener's to close
-
-
-def heading(place: str, header: list[str] | Reject, wanted: Sequence[str]) -> list[str]:
-    """The names of the columns, each of the wanted ones there once."""
-    if isinstance(header, Reject):
-        raise Fault(f"{header.place}: no header, {header.reason}; mend the file or correct `dialect` in params.yaml")
-    for name in wanted:
-        if name not in header:
-            raise Fault(
-                f"{place}:1: no column {name!r}; there is: {', '.join(header) or 'nothing'}; "
-                f"correct fields or dialect in params.yaml{did_you_mean(name, header)}"
-            )
-        if header.count(name) > 1:
-            raise Fault(f"{place}:1: {header.count(name)} columns are named {name!r}; rename all but one")
-    return header
-
-
-def even(
-    batch: Sequence[tuple[int, list[str] | Reject]], names: Sequence[str], place: str
-) -> tuple[list[tuple[int, list[str]]], list[Reject]]:
-    """The records that have a value for each column and for nothing else; stray delimiters at the end are no values."""
-    good, rejects = list[tuple[int, list[str]]](), list[Reject]()
-    nameless = [n for n, name in enumerate(names) if not name]
-    for line, record in batch:
-        if isinstance(record, Reject):
-            rejects.append(record)
-        elif len(record) < len(names) or any(record[len(names) :]):
-            rejects.append(Reject(f"{place}:{line}", f"{len(record)} fields, the header has {len(names)}"))
-        elif any(record[n] for n in nameless):
-            rejects.append(Reject(f"{place}:{line}", "text in a column without a name: a delimiter too many"))
-        else:
-            good.append((line, record[: len(names)]))
-    return good, rejects
+    file = p.files[part.file]
+    found = delimited.read(file, paths[part.file], part, p.dialect, p.columns())
+    return fields.chunks(found, p, file.constants, attributes(p))

@@ -13,10 +13,10 @@ from pydantic import Field
 
 from stages.core import archives, documents, inputs, markup
 from stages.core.documents import Block, Passage
-from stages.core.inputs import DAMAGED, File, Part
+from stages.core.inputs import File, Part
 from stages.core.params import Section
 from stages.core.records import Reject, Row
-from stages.core.streams import bound
+from stages.core.streams import DAMAGED, bound
 
 HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
 CLOSE = {"li", "tr", "dt", "dd"}

@@ -9,11 +9,12 @@ from pydantic import Field
 
 from stages.core import inputs, pages
 from stages.core.inputs import File, Part
+from stages.core.lines import BROKEN_OFF
 from stages.core.params import Positive, Section
 from stages.core.records import Reject, Row
-from stages.core.streams import DAMAGED
+from stages.core.streams import DAMAGED, of_the_machine
 
-GROUPS = 16  # a page is much work: a small archive too shall keep several processes busy
+GROUPS = 32  # a page is much work: a small archive too shall keep several processes busy
 
 
 class Params(Section):
@@ -45,7 +46,9 @@ def read(p: Params, part: Part, paths: Sequence[Path]) -> Iterator[Row | Reject]
         try:
             html = stream.read(pages.LARGEST + 1)
         except DAMAGED as error:
-            yield Reject(place, f"the file breaks off here: {error}")
+            if of_the_machine(error):
+                raise
+            yield Reject(place, f"{BROKEN_OFF}: {error}")
             continue
         page = pages.extract(html, None, None, p.extractor, p.seconds)
         yield Reject(place, page) if isinstance(page, str) else pages.row(page, name, file, path=name)

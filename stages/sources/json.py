@@ -12,9 +12,10 @@ from pydantic import Field
 
 from stages.core import fields, inputs
 from stages.core.faults import Fault
-from stages.core.inputs import DAMAGED, File, Part
+from stages.core.inputs import File, Part
 from stages.core.params import Section
 from stages.core.records import Chunk, Reject, Unwanted
+from stages.core.streams import DAMAGED, of_the_machine
 
 BATCH = 5_000  # records that are mapped at once
 LARGEST = 2**28  # bytes of a document, all of which becomes objects at once, some ten times as large
@@ -76,6 +77,8 @@ def document(stream: IO[bytes]) -> Any:
     try:
         content = stream.read(LARGEST + 1)
     except DAMAGED as error:
+        if of_the_machine(error):
+            raise
         raise Unreadable(f"damaged: {error}") from None
     if len(content) > LARGEST:
         raise Unreadable(f"more than {LARGEST:,} bytes in one document; write a record a line, for kind jsonl")

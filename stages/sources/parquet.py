@@ -1,45 +1,19 @@
 """Parquet and Arrow (IPC files and streams, as `datasets` keeps them): the wanted columns, a few rows at a time."""
 
-import mmap
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Annotated, Any, NamedTuple
+from typing import Annotated
 
 import pyarrow as pa
-import pyarrow.parquet as pq
-from pyarrow import ipc
 from pydantic import Field
 
-from stages.core import fields, inputs
-from stages.core.faults import Fault, did_you_mean
-from stages.core.inputs import DAMAGED, PART, File
-from stages.core.lines import BROKEN_OFF
+from stages.core import columnar, fields
+from stages.core.inputs import File
 from stages.core.records import Chunk, Reject, Unwanted
-
-BATCH = 5_000  # rows that are mapped at once
-LARGEST = 2**30  # bytes of a file that has no place on the disk, as in a zip
-PARQUET, ARROW, STREAM = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"
-FAULTY = (*DAMAGED, UnicodeDecodeError)
-UNTOLD = (pa.ArrowException, ValueError, OverflowError)  # bytes that are no UTF-8; nanoseconds, the year 10,000
-# Nobody's text: half of a surrogate pair, which `fields.mapped` refuses with the row.
-UNREADABLE = "\udc80"
 
 
 class Params(fields.Table):
     files: Annotated[tuple[File, ...], Field(min_length=1)]
-
-
-class Part(NamedTuple):
-    """What is read as one: files, or row groups of a single one, whose first row has this number."""
-
-    of: inputs.Part
-    groups: tuple[int, ...] | None = None
-    row: int = 1
-
-
-class Unreadable(Exception):
-    """What is wrong with a file as a whole."""
 
 
 def attributes(p: Params) -> pa.DataType:
@@ -50,188 +24,11 @@ def needs(p: Params) -> tuple[File, ...]:
     return p.files
 
 
-def parts(p: Params, paths: Sequence[Path]) -> list[Part]:
-    found = inputs.parts(p.files, paths, whole=True)
-    return [part for one in found for part in divided(one, p.files[one.file], paths[one.file])]
+def parts(p: Params, paths: Sequence[Path]) -> list[columnar.Part]:
+    return columnar.parts(p.files, paths)
 
 
-def divided(part: inputs.Part, file: File, path: Path) -> list[Part]:
-    """A Parquet file as row groups, some PART bytes at a time; what is no such file, or many, as one."""
-    if len(part.members) > 1:
-        return [Part(part)]
-    for _, stream in inputs.opened(file, path, part):
-        if stream.seekable():
-            try:
-                return list(grouped(part, pq.ParquetFile(whole(stream)).metadata)) or [Part(part)]
-            except FAULTY:  # `read` tells of it
-                break
-    return [Part(part)]
-
-
-def grouped(part: inputs.Part, metadata: pq.FileMetaData) -> Iterator[Part]:
-    """Neighbouring row groups that are not too large together."""
-    groups, row, rows, size = list[int](), 1, 0, 0
-    for n in range(metadata.num_row_groups):
-        one = metadata.row_group(n)
-        if groups and size + one.total_byte_size > PART:
-            yield Part(part, tuple(groups), row)
-            groups, row, rows, size = [], row + rows, 0, 0
-        groups.append(n)
-        rows, size = rows + one.num_rows, size + one.total_byte_size
-    if groups:
-        yield Part(part, tuple(groups), row)
-
-
-def read(p: Params, part: Part, paths: Sequence[Path]) -> Iterator[Chunk | Reject | Unwanted]:
+def read(p: Params, part: columnar.Part, paths: Sequence[Path]) -> Iterator[Chunk | Reject | Unwanted]:
     file = p.files[part.of.file]
-    for place, stream in inputs.opened(file, paths[part.of.file], part.of):
-        try:
-            found = batches(whole(stream), p.columns(), part.groups, place)
-        except Unreadable as error:
-            if not part.of.members:
-                raise Fault(f"{place}: {error}; fetch it again, or pin another one") from None
-            yield Reject(place, f"{error}")
-        else:
-            yield from mapped(found, f"{place}: row", part.row, p, file.constants)
-
-
-def whole(stream: IO[bytes]) -> pa.NativeFile:
-    """The bytes of a stream at any place: of a file as they lie on the disk, of all else in memory."""
-    if stream.seekable():
-        size = stream.seek(0, os.SEEK_END)
-        return pa.BufferReader(mmap.mmap(stream.fileno(), size, access=mmap.ACCESS_READ) if size else b"")
-    try:
-        content = stream.read(LARGEST + 1)
-    except DAMAGED as error:
-        raise Unreadable(f"damaged: {error}") from None
-    if len(content) > LARGEST:
-        raise Unreadable(f"more than {LARGEST:,} bytes, packed as a whole; unpack it")
-    return pa.BufferReader(content)
-
-
-def batches(
-    content: pa.NativeFile, wanted: Sequence[str], groups: Sequence[int] | None, place: str
-) -> Iterator[pa.RecordBatch]:
-    """The wanted columns of a file of any of these formats."""
-    magic = content.read(8)
-    content.seek(0)
-    try:
-        if magic.startswith(PARQUET):
-            return of_parquet(content, wanted, groups, place)
-        if magic.startswith(ARROW):
-            return of_arrow(ipc.open_file(content), wanted, place)
-        if magic.startswith(STREAM):
-            return of_arrow(ipc.open_stream(content), wanted, place)
-    except FAULTY as error:
-        name = "Parquet" if magic.startswith(PARQUET) else "Arrow"
-        raise Unreadable(f"not a whole {name} file ({said(error)})") from None
-    raise Unreadable("neither Parquet nor Arrow, by its first bytes")
-
-
-def of_parquet(
-    content: pa.NativeFile, wanted: Sequence[str], groups: Sequence[int] | None, place: str
-) -> Iterator[pa.RecordBatch]:
-    file = pq.ParquetFile(content)
-    checked(file.schema_arrow.names, wanted, place)
-    leaves = [file.schema.column(n).path for n in range(len(file.schema))]
-    columns = [narrowest(leaves, path) for path in wanted]
-    return file.iter_batches(BATCH, row_groups=groups, columns=columns, use_threads=False)
-
-
-def narrowest(leaves: Sequence[str], path: str) -> str:
-    """The longest beginning of a path that Parquet has columns for: of a struct, only what is wanted is read."""
-    return next(one for one in beginnings(path) if any(f"{leaf}.".startswith(f"{one}.") for leaf in leaves))
-
-
-def of_arrow(reader: Any, wanted: Sequence[str], place: str) -> Iterator[pa.RecordBatch]:
-    # Not by `included_fields`, which copies: all columns lie in the file as they would in memory.
-    checked(reader.schema.names, wanted, place)
-    names = {located(reader.schema.names, path) for path in wanted}
-    if isinstance(reader, pa.RecordBatchFileReader):
-        return sliced(map(reader.get_batch, range(reader.num_record_batches)), sorted(names))
-    return sliced(reader, sorted(names))
-
-
-def sliced(found: Iterable[pa.RecordBatch], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Some columns of batches, in pieces that are not too large, unless their offsets lead elsewhere."""
-    for batch in found:
-        chosen = batch.select(names)
-        chosen.validate(full=True)
-        for start in range(0, len(chosen), BATCH):
-            yield chosen.slice(start, BATCH)
-
-
-def beginnings(path: str) -> list[str]:
-    """The path itself, and with ever fewer steps."""
-    steps = path.split(".")
-    return [".".join(steps[:n]) for n in range(len(steps), 0, -1)]
-
-
-def located(names: Sequence[str], path: str) -> str:
-    """The column that a path begins in: a column that is called `a.b` goes before one that has b within."""
-    return next((one for one in beginnings(path) if one in names), path)
-
-
-def checked(names: Sequence[str], wanted: Sequence[str], place: str) -> None:
-    """Each of the wanted columns is there once."""
-    for path in wanted:
-        name = located(names, path)
-        if name not in names:
-            raise Fault(
-                f"{place}: no column {path!r}; there is: {', '.join(names) or 'nothing'}; "
-                f"correct fields in params.yaml{did_you_mean(path, names)}"
-            )
-        if names.count(name) > 1:
-            raise Fault(f"{place}: {names.count(name)} columns are named {name!r}; rename all but one")
-
-
-def mapped(
-    found: Iterator[pa.RecordBatch], place: str, row: int, p: Params, constants: Mapping[str, str]
-) -> Iterator[Chunk | Reject | Unwanted]:
-    """Batches as columns, each row by its number in the file, until there are no more."""
-    kinds = attributes(p)
-    while True:
-        try:
-            batch = next(found, None)
-        except FAULTY as error:
-            yield Reject(f"{place}:{row}", f"{BROKEN_OFF}: {said(error)}")
-            return
-        if batch is None:
-            return
-        columns = {path: column(batch, path) for path in p.columns()}
-        numbers = range(row, row + len(batch))
-        chunk, rejects, unwanted = fields.mapped(columns, numbers, place, p, constants, kinds)
-        yield from (chunk, *rejects, Unwanted(unwanted))
-        row += len(batch)
-
-
-def column(batch: pa.RecordBatch, path: str) -> list[Any]:
-    """The values at a path: through structs as columns, which is cheap, then through each value."""
-    name = located(batch.schema.names, path)
-    array, steps = batch.column(name), [step for step in path.removeprefix(name).split(".") if step]
-    while steps and pa.types.is_struct(array.type) and array.type.get_field_index(steps[0]) >= 0:
-        array, steps = array.flatten()[array.type.get_field_index(steps[0])], steps[1:]
-    values = listed(array.storage if isinstance(array, pa.ExtensionArray) else array)
-    return [fields.inner(value, steps) for value in values] if steps else values
-
-
-def listed(array: pa.Array) -> list[Any]:
-    """Values as Python has them, all that is not nested as text (dates, decimals, bytes)."""
-    try:
-        return (array if pa.types.is_nested(array.type) else array.cast(pa.large_string())).to_pylist()
-    except UNTOLD:
-        return [value(one) for one in array]
-
-
-def value(scalar: pa.Scalar) -> Any:
-    """A value, bytes as the text that they mean; UNREADABLE where Python has none."""
-    try:
-        found = scalar.as_py()
-    except UNTOLD:
-        return UNREADABLE
-    return found.decode("utf-8", "surrogateescape") if isinstance(found, bytes) else found
-
-
-def said(error: BaseException) -> str:
-    """What a library says, on one line."""
-    return " ".join(f"{error}".split())
+    found = columnar.read(file, paths[part.of.file], part, p.columns())
+    return fields.chunks(found, p, file.constants, attributes(p))

@@ -12,10 +12,11 @@ from pydantic import Field
 from stages.core import inputs
 from stages.core.fields import CONSTANT, as_text
 from stages.core.hashing import stable_hash
-from stages.core.inputs import DAMAGED, File, Part
-from stages.core.lines import BOM
+from stages.core.inputs import File, Part
+from stages.core.lines import BOM, BROKEN_OFF
 from stages.core.params import Count, Section
 from stages.core.records import Reject, Row, Span, texts_of
+from stages.core.streams import DAMAGED, of_the_machine
 
 LARGEST = 2**28  # bytes of a file, some times SQuAD 2.0; parsed, it takes several times as much memory
 LABEL = "answer"
@@ -69,7 +70,9 @@ def loaded(stream: IO[bytes], place: str) -> Any:
     try:
         content = stream.read(LARGEST + 1)
     except DAMAGED as error:
-        return Reject(place, f"the file breaks off: {error}")
+        if of_the_machine(error):
+            raise
+        return Reject(place, f"{BROKEN_OFF}: {error}")
     if len(content) > LARGEST:
         return Reject(place, f"more than {LARGEST:,} bytes; divide the file")
     try:

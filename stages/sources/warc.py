@@ -17,12 +17,13 @@ from stages.core.records import Reject, Row, Unwanted
 OK = 200
 HTML = ("text/html", "application/xhtml+xml")
 PLAIN = "text/plain"
+OWN = "metadata:"  # crawlers keep their logs as resources too
 
 
 class Params(Section):
     """`records`: which types are documents. A `response` is what a server answered, if it found the page; a `resource`
     is the same without the answer's headers; a `conversion` is text that somebody else has made of it, as in WET. What
-    is neither HTML nor plain text is unwanted in any of them.
+    is neither HTML nor plain text is unwanted in any of them, and so are the logs of crawlers.
 
     `extractor` and `seconds` are as for html.
     """
@@ -56,13 +57,13 @@ def read(p: Params, part: Part, paths: Sequence[Path]) -> Iterator[Row | Reject 
 def document(record: Record, p: Params, file: File) -> Row | str | None:
     """The document that a record is; or why it can't be read; None: it is unwanted."""
     told = record.headers
-    if told.get("warc-type") not in p.records:
+    target = told.get("warc-target-uri", "").strip("<>") or None
+    if told.get("warc-type") not in p.records or (target or "").startswith(OWN):
         return None
     try:
         found = sent(record)
     except Broken as error:
         return f"{error}"
-    target = told.get("warc-target-uri", "").strip("<>") or None
     page = found and made(*found, target, p)
     if page is None or isinstance(page, str):
         return page

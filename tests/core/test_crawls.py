@@ -5,6 +5,7 @@ import io
 import random
 import zlib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import brotli
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages.core import streams
 from stages.core.crawls import Answer, Broken, Damage, Record, answer, body, records, unpack
 
 MOST = 10_000
@@ -139,6 +141,18 @@ def test_a_file_in_zstd_that_breaks_off():
     long = random.Random(0).randbytes(300_000)
     first, reason = contents(read(in_zstd([warc(b"a"), warc(long)])[:-20]))
     assert [first, reason] == [b"a", "the file breaks off here: Truncated compressed stream"]
+
+
+def test_a_file_of_gzip_that_is_a_bomb(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(streams, "SMALL", 2**20)
+    bomb = gzip.compress(warc(bytes(2**24)))
+    reason = "the file breaks off here: more than 200 times as large as it is packed: a bomb, no text"
+    assert contents(read(gzip.compress(warc(b"a")) + bomb + gzip.compress(warc(b"b")))) == [b"a", reason]
+
+
+def test_what_the_machine_refuses_is_no_damage():
+    with Path("/proc/self/mem").open("rb") as file, pytest.raises(OSError, match="Input/output error"):
+        list(records(file, MOST))
 
 
 @given(st.data())

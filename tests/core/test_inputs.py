@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from stages.core import inputs, streams, tars
 from stages.core.faults import Fault
-from stages.core.inputs import File, Part
+from stages.core.inputs import File, Part, Quoting
 from stages.core.streams import DAMAGED
 
 
@@ -263,31 +263,31 @@ TEXT = st.lists(st.sampled_from([b"a", b"b\n", b"\n", b'"', b'""', b"\r\n"]), ma
 QUOTES = st.none() | st.just(b'"')
 
 
-def stretched(path: Path, quotes: bytes | None, part: int) -> list[tuple[int, bytes]]:
+def stretched(path: Path, quoting: Quoting | None, part: int) -> list[tuple[int, bytes]]:
     """First line and content of each stretch."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inputs, "PART", part)
         file = pinned(path)
         found: list[tuple[int, bytes]] = []
-        for one in inputs.parts([file], [path], quotes=quotes):
+        for one in inputs.parts([file], [path], quoting=quoting):
             ((_, stream),) = [(place, content(stream)) for place, stream in inputs.opened(file, path, one)]
             assert isinstance(stream, bytes)
             found.append((one.line, stream))
         return found
 
 
-@given(TEXT, QUOTES, st.integers(1, 40))
+@given(TEXT, st.none() | st.just(Quoting(b'"', b",")), st.integers(1, 40))
 def test_stretches_are_the_whole_and_end_with_a_line(
-    tmp_path_factory: pytest.TempPathFactory, text: bytes, quotes: bytes | None, part: int
+    tmp_path_factory: pytest.TempPathFactory, text: bytes, quoting: Quoting | None, part: int
 ):
     (path := tmp_path_factory.getbasetemp() / "stretches").write_bytes(text)
-    found = stretched(path, quotes, part)
+    found = stretched(path, quoting, part)
     assert b"".join(one for _, one in found) == text
     at = 0
     for line, one in found:
         assert line == 1 + text.count(b"\n", 0, at)
         assert at == 0 or text[at - 1 : at] == b"\n"
-        assert quotes is None or text.count(quotes, 0, at) % 2 == 0
+        assert quoting is None or text.count(quoting.quote, 0, at) % 2 == 0
         at += len(one)
 
 
@@ -296,6 +296,21 @@ def test_the_last_line_that_ends_outside_of_quotes(block: bytes, odd: bool, quot
     ends = [n + 1 for n, byte in enumerate(block) if byte == 10]
     outside = [end for end in ends if not quotes or (odd + block.count(quotes, 0, end)) % 2 == 0]
     assert inputs.end_of_line(block, quotes, odd) == (outside[-1] if outside else None)
+
+
+PLACED = [
+    pytest.param(b'\xef\xbb\xbf"a"\n"b\nb"\n""\n"c""",d\n', True, id="in their places"),
+    pytest.param(b'a\n5" disks\n"b\nb"\n6" disks\n', False, id="not at the start of a field"),
+    pytest.param(b'a\n5"\n"b\nb"\n6"\n', False, id="at the end of one that has none at its start"),
+    pytest.param(b'a\n"b"b\n"c"c\n', False, id="not at the end of a field"),
+]
+
+
+@pytest.mark.parametrize(("text", "divided"), PLACED)
+@pytest.mark.parametrize("part", [4, 5, 6])
+def test_a_file_is_divided_where_its_quotes_are_sure(tmp_path: Path, text: bytes, divided: bool, part: int):
+    (path := tmp_path / "t.csv").write_bytes(text)
+    assert (len(stretched(path, Quoting(b'"', b","), part)) > 1) is divided
 
 
 def test_a_quote_too_many_costs_no_more_than_one_look():

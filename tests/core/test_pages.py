@@ -75,6 +75,26 @@ def test_a_page_that_would_never_end():
     process.stop()
 
 
+BOMBS = {
+    "elements within elements": b"<div>" * 1_500_000,
+    "links that never end": b"<a href=x>x" * 700_000,
+    "elements that overlap": b"<i><b></i></b>" * 500_000,
+    "attributes": b"<p " + b" ".join(b"a%d=1" % n for n in range(500_000)) + b">x",
+    "a comment without an end": b"<!--" + b"x" * 8_000_000,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("extractor", EXTRACTORS)
+@pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
+def test_a_bomb_costs_no_more_than_its_time(bomb: bytes, extractor: Any):
+    """Whatever becomes of it, the page after it is read."""
+    process = Process(extractor, 2)
+    assert isinstance(process.ask(bomb, None, None), Page | str)
+    assert isinstance(process.ask(html({}), None, None), Page)
+    process.stop()
+
+
 def test_a_page_that_brings_the_process_down():
     process = Process("resiliparse", 1)
     process.start().kill()

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.core import lines, rfc4180
+from stages.core import delimited, lines, rfc4180
 from stages.core.records import Reject, Row, Unwanted
-from stages.sources import csv
 from tests.sources.tables import file, items, parameters, table
 
 PIECES = ["a", "é", ",", '"', '""', "\n", "\r\n", "\r", " ", "\0", "x,y\n", '"q,\nr",s\n', "\ufeff", "\n\n"]
@@ -33,7 +32,7 @@ def both(content: bytes, block: int, **settings: Any) -> tuple[Found, Found]:
     with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         patch.setattr(lines, "BLOCK", block)
         quick = found(path := Path(name) / "t.csv", content, **settings)
-        patch.setattr(csv.Dialect, "marks", lambda _: None)
+        patch.setattr(delimited.Dialect, "marks", lambda _: None)
         return quick, found(path, content, **settings)
 
 

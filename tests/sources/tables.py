@@ -1,6 +1,8 @@
 """Sources that tests make: their parameters with nothing chosen but what a test is about, and what comes from them."""
 
 import hashlib
+import shutil
+import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,26 @@ def table(*files: dict[str, Any], dialect: Mapping[str, Any] | None = None, **se
     """The parameters of a CSV source: TABLE and DIALECT, but for what is said; `fields` are laid over FIELDS."""
     settings["fields"] = FIELDS | settings.get("fields", {})
     return TABLE | settings | {"files": list(files), "dialect": DIALECT | dict(dialect or {})}
+
+
+def hub(cache: Path, *paths: Path) -> dict[str, Any]:
+    """A dataset of the Hub with these files, which were fetched before."""
+    pins = [file(path) | {"at": path.name} for path in paths]
+    (cache / "files").mkdir(parents=True, exist_ok=True)
+    for path, pin in zip(paths, pins, strict=True):
+        shutil.copyfile(path, cache / "files" / pin["sha256"])
+    return {"dataset": "ann/texts", "revision": "0" * 40, "config": "default", "files": pins, "classes": {}}
+
+
+def database(path: Path, *texts: str) -> dict[str, Any]:
+    """A file of SQLite with these texts, and what is asked of it."""
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE texts (id INTEGER PRIMARY KEY, text, area)")
+    connection.executemany("INSERT INTO texts (text, area) VALUES (?, 'x')", [(one,) for one in texts])
+    connection.commit()
+    connection.close()
+    pin = file(path)
+    return {"at": pin["at"], "sha256": pin["sha256"], "query": "SELECT * FROM texts", "order": ["id"]}
 
 
 def source(

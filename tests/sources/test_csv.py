@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from hypothesis import given
@@ -9,9 +10,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from stages.core import inputs
+from stages.core import delimited, inputs
 from stages.core.faults import Fault
-from stages.core.records import Reject, Row, Unwanted
+from stages.core.records import Chunk, Reject, Row, Unwanted
+from stages.sources import csv
 from tests.sources.tables import file, items, parameters, row, table
 
 CASES = Path(__file__).parent.parent / "cases" / "sources"
@@ -70,7 +72,8 @@ FAULTS: list[Any] = [
         ":1: no column 'text'; there is: text;x; correct fields or dialect in params.yaml; did you mean text;x?",
         id="delimiter",
     ),
-    pytest.param("", {}, ":1: no column 'text'; there is: nothing; correct", id="empty file"),
+    pytest.param("", {}, ":1: no header, nothing is in it; mend the file or correct `dialect`", id="empty file"),
+    pytest.param("\n\n", {}, ":1: no header, nothing is in it; mend the file or correct", id="blank lines"),
     pytest.param('"te"xt\n', {}, ":1: no header, lines 1 to 1: ',' expected after '\"'; mend", id="broken header"),
     pytest.param("text,text\n", {}, ":1: 2 columns are named 'text'; rename all but one", id="twice the column"),
 ]
@@ -81,6 +84,41 @@ def test_faults(tmp_path: Path, content: str, fields: dict[str, str], message: s
     with pytest.raises(Fault) as told:
         read(tmp_path / "table.csv", content, fields=fields)
     assert message in str(told.value)
+
+
+def test_a_member_without_a_header_costs_no_other(tmp_path: Path):
+    with ZipFile(path := tmp_path / "t.zip", "w") as archive:
+        for name, content in {"a.csv": "", "b.csv": '"te"xt\n', "c.csv": "text\nTea\n"}.items():
+            archive.writestr(name, content)
+    found = list(items("csv", parameters("csv", **table(file(path, members="*"))), tmp_path))
+    assert found[:3] == [
+        Reject(f"{path}/a.csv:1", "no header, nothing is in it"),
+        Reject(f"{path}/b.csv:1", "no header, lines 1 to 1: ',' expected after '\"'"),
+        row({"text": "Tea"}),
+    ]
+
+
+def test_few_records_at_once_where_they_are_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(delimited, "LARGE", 10)
+    path = tmp_path / "t.csv"
+    text = "text\n" + "Some long text\n" * 3 + "a\nb\n"
+    p = parameters("csv", **table(file(path, text), dialect={"encoding": "latin-1"}))
+    (part,) = csv.parts(p, [path])
+    chunks = [one for one in csv.read(p, part, [path]) if isinstance(one, Chunk)]
+    assert [len(one.rows) for one in chunks] == [1, 1, 1, 2]
+
+
+def test_a_quote_that_the_encoding_lacks_is_refused(tmp_path: Path):
+    with pytest.raises(ValidationError, match="'«' can't be written in ascii; correct one of them"):
+        read(tmp_path / "t.csv", "text\n", dialect={"encoding": "ascii", "quote": "«"})
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16"])
+def test_another_quote_may_be_of_several_bytes(tmp_path: Path, encoding: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(inputs, "PART", 8)
+    content = "text,more\n¨two\nlines¨,a\n¨another, text¨,b\n".encode(encoding)
+    found = read(tmp_path / "t.csv", content, dialect={"encoding": encoding, "quote": "¨"})
+    assert [one.text for one in found if isinstance(one, Row)] == ["two\nlines", "another, text"]
 
 
 def test_an_unknown_encoding_is_refused(tmp_path: Path):
@@ -104,6 +142,25 @@ def test_in_parts_it_is_what_it_is_as_one(
         parts = read(path, content, fields={"attributes": ["more"]})
     assert [one for one in parts if isinstance(one, Row)] == [one for one in whole if isinstance(one, Row)]
     assert [one.text for one in whole if isinstance(one, Row)] == [text for text, _ in records]
+
+
+# A line of its own that ends with \r alone is not counted where parts begin.
+PIECES = st.lists(st.sampled_from(["a", "b", ",", '"', "\n", "\r\n"]), max_size=60)
+
+
+@given(PIECES.map("".join), st.integers(1, 20), st.booleans())
+def test_in_parts_it_is_what_it_is_as_one_wherever_quotes_stand(
+    tmp_path_factory: pytest.TempPathFactory, content: str, size: int, header: bool
+):
+    path, settings = tmp_path_factory.mktemp("t") / "t.csv", {"dialect": {"header": header}, "fields": {"text": "a"}}
+    if not header:
+        settings["fields"] = {"text": "1"}
+    whole = read(path, f"a,b\n{content}", **settings)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inputs, "PART", size)
+        parts = read(path, f"a,b\n{content}", **settings)
+    for kind in (Row, Reject):
+        assert [one for one in parts if isinstance(one, kind)] == [one for one in whole if isinstance(one, kind)]
 
 
 @given(st.binary(max_size=60))

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.core import inputs
+from stages.core import columnar, inputs
 from stages.core.faults import Fault
 from stages.sources import parquet
 from tests.sources.reading import divided, file, read, table
@@ -143,7 +143,7 @@ def test_only_what_is_wanted_is_read(tmp_path: Path):
 def test_row_groups_are_read_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Of plain files, those in folders included; what is packed, and Arrow, is read as one."""
     size = pq.ParquetFile(io.BytesIO(of_parquet(SONGS))).metadata.row_group(0).total_byte_size
-    monkeypatch.setattr(parquet, "PART", size * 33 // 10)
+    monkeypatch.setattr(columnar, "PART", size * 33 // 10)
     monkeypatch.setattr(inputs, "PART", 100)
     (tmp_path / "t").mkdir()
     for name in ("a", "t/b", "t/c"):
@@ -162,8 +162,8 @@ def test_row_groups_are_read_one_by_one(tmp_path: Path, monkeypatch: pytest.Monk
 
 @every_format
 def test_rejects_tell_the_row_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str):
-    monkeypatch.setattr(parquet, "PART", 1)
-    monkeypatch.setattr(parquet, "BATCH", 2)
+    monkeypatch.setattr(columnar, "PART", 1)
+    monkeypatch.setattr(columnar, "BATCH", 2)
     rows = pa.table({"text": ["a", "b", "c", "d", None, "f\0"], "x": [b"1", b"2", b"\xff", b"", b"5", b"6"]})
     (tmp_path / "a").write_bytes(FORMATS[name](rows))
     found = read(parquet, source(file(tmp_path / "a"), label="x"), tmp_path)
@@ -197,7 +197,7 @@ def test_packed_files_and_members(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert len(found.rows) >= 40
     assert found.rejects.pop(f"{tmp_path}/a.zip/three") == "neither Parquet nor Arrow, by its first bytes"
     assert all(place.startswith(f"{tmp_path}/a.zip/two") for place in found.rejects)
-    monkeypatch.setattr(parquet, "LARGEST", 100)
+    monkeypatch.setattr(columnar, "LARGEST", 100)
     with pytest.raises(Fault, match=r"a\.gz: more than 100 bytes, packed as a whole; unpack it; fetch it again, or"):
         read(parquet, source(file(tmp_path / "a.gz")), tmp_path)
 
@@ -230,7 +230,7 @@ def test_files_that_are_none_are_told(tmp_path: Path, content: bytes, message: s
 
 
 def test_what_came_before_the_damage_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(parquet, "BATCH", 2)
+    monkeypatch.setattr(columnar, "BATCH", 2)
     content = FORMATS["stream"](SONGS)
     (tmp_path / "a").write_bytes(content[: len(content) // 2])
     found = read(parquet, source(file(tmp_path / "a")), tmp_path)

@@ -55,7 +55,12 @@ def source(path: Path, kind: str, *, keys: bool) -> Source:
 def ingested(root: Path, one: Source) -> tuple[list[Document], list[str]]:
     """The documents, and the reasons of rejects."""
     root.mkdir()
-    ingest.stage(Engine(Serial(), root / "cache"), ingest.Params(sources=(one,), shard_documents=3), root / "out")
+    ingest.stage(
+        Engine(Serial(), root / "cache"),
+        ingest.Params(sources=(one,), shard_documents=3),
+        root / "scrape",
+        root / "out",
+    )
     found = [document for path in shards(root / "out") for document in read_documents(path)]
     return found, sorted(reject["reason"].partition(" ")[0] for reject in read_json(root / "out/rejects.json"))
 

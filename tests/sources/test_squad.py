@@ -72,7 +72,7 @@ def test_other_json(tmp_path: Path, content: Any, where: str, reason: str):
 
 
 def test_a_file_may_be_too_large_or_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    assert read(tmp_path / "a", b"\x1f\x8b\x08\0")[1][0].reason.startswith("the file breaks off: ")
+    assert read(tmp_path / "a", b"\x1f\x8b\x08\0")[1][0].reason.startswith("the file breaks off here: ")
     monkeypatch.setattr(squad, "LARGEST", 9)
     assert read(tmp_path / "a", {"data": []})[1] == [Reject(f"{tmp_path}/a", "more than 9 bytes; divide the file")]
 
