@@ -1,7 +1,6 @@
 """What may not depend on the order in which documents come, whichever stage decides it."""
 
 import random
-from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -74,4 +73,4 @@ def test_the_ids_of_rows_without_a_key(rows: list[Row], data: st.DataObject):
 def documents(rows: list[Row]) -> list[dict[str, Any]]:
     """The rows with their ids."""
     chunk = ingest.Counted(texts_of("a"), "s").of_rows(rows)
-    return ingest.identified("s", chunk, Counter(), {})[0].to_pylist()
+    return ingest.Numbered("s").documents(chunk).to_pylist()
