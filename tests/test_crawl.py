@@ -3,7 +3,9 @@
 import asyncio
 import gzip
 import json
+import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -549,6 +551,19 @@ def test_servers_that_send_without_end_or_drop_by_drop(tmp_path: Path) -> None:
         "/drops": "more than 1 seconds",
         "/slow": "more than 1 seconds",
     }
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl here, which makes the certificate")
+def test_a_server_that_can_not_say_who_it_is(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key", tmp_path / "certificate"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1"]
+    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with Server({"/": page()}) as site:
+        site.socket = context.wrap_socket(site.socket, server_side=True)
+        found = told(tmp_path, crawl(site.address.replace("http:", "https:")))
+    assert (found.refused, site.paths) == ({"/": f"/robots.txt can't be had: {UNREADABLE}"}, [])
 
 
 def test_answers_that_break_off_or_are_none(tmp_path: Path) -> None:
