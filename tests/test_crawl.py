@@ -575,7 +575,7 @@ def test_answers_that_break_off_or_are_none(tmp_path: Path) -> None:
         handler.wfile.write(b"\0\1\2 what?\r\n\r\n")
         handler.close_connection = True
 
-    found = crawling(tmp_path, {"/": page("/half", "/nonsense"), "/half": half, "/nonsense": nonsense}, patience=8)
+    found = crawling(tmp_path, {"/": page("/half", "/nonsense"), "/half": half, "/nonsense": nonsense}, patience=1)
     assert found.refused == {"/half": "no answer", "/nonsense": UNREADABLE}
 
 
@@ -634,13 +634,13 @@ def test_a_capture_that_breaks_off_anywhere_is_gone_on_with(tmp_path: Path) -> N
         whole = crawl(site.address)
         asyncio.run(crawled(whole, tmp_path / "whole"))
         content = (tmp_path / "whole").read_bytes()
-        for number in range(25):
+        for number in range(13):
             part = tmp_path / f"{number}"
-            part.write_bytes(content[: number * len(content) // 24])
+            part.write_bytes(content[: number * len(content) // 12])
             site.asked.clear()
             got = asyncio.run(crawled(whole, part))
             assert end_of(part) == end_of(tmp_path / "whole") and got.pages == 17
-            if number == 24:
+            if number == 12:
                 assert site.paths == []
 
 
