@@ -165,7 +165,7 @@ def ours(case: Case, path: Path, folder: Path) -> None:
     with process.executor() as executor:
         list(executor.map(ready, [case.kind] * 8))
         with timed():
-            ingest.stage(Engine(executor, folder / "cache"), p, folder / "out")
+            ingest.stage(Engine(executor, folder / "cache"), p, folder / "scrape", folder / "out")
 
 
 def theirs(case: Case, path: Path, folder: Path) -> None:

@@ -182,7 +182,7 @@ def test_two_processes_write_what_one_writes(tmp_path: Path, monkeypatch: pytest
     p = Params(sources=(table(tmp_path / "a.csv", "id,text", *rows, quota=40),), shard_documents=7)
     with process.executor() as several:
         for name, executor in (("one", Serial()), ("two", several)):
-            ingest.stage(Engine(executor, tmp_path / f"cache-{name}"), p, tmp_path / name)
+            ingest.stage(Engine(executor, tmp_path / f"cache-{name}"), p, tmp_path / "scrape", tmp_path / name)
     one, two = ({path.name: path.read_bytes() for path in (tmp_path / n).iterdir()} for n in ("one", "two"))
     assert one == two and len(one) > 7
 
