@@ -43,22 +43,25 @@ class Rest(NamedTuple):
 class After(Pieces):
     """Bytes that were read too early, and what comes after them."""
 
-    def __init__(self, head: bytes, stream: Stream, error: Exception | None) -> None:
-        self.head, self.stream, self.error = BytesIO(head), stream, error
+    def __init__(self, head: bytes, blocks: Iterator[bytes]) -> None:
+        self.block, self.blocks = BytesIO(head), blocks
 
     def piece(self, most: int) -> bytes:
-        if head := self.head.read(most):
-            return head
-        if self.error:
-            raise self.error
-        return self.stream.read1(most)
+        while not (found := self.block.read(most)):
+            if (block := next(self.blocks, None)) is None:
+                break
+            self.block = BytesIO(block)
+        return found
 
 
 def divided(stream: Stream, marks: Marks | None, line: int) -> Iterator[Block | Rest]:
     """A table in UTF-8 in blocks, and what is left of it; all of it where there are no marks."""
-    rest, error = b"", None
+    if marks is None:
+        yield Rest(stream, line)
+        return
+    rest, coming = b"", blocks(stream)
     try:
-        for block in blocks(stream):
+        for block in coming:
             rest += block if line > 1 or rest else block.removeprefix(BOM)
             newlines = np.flatnonzero(np.frombuffer(rest, np.uint8) == LF)
             ends = record_ends(rest, newlines, marks)
@@ -70,14 +73,20 @@ def divided(stream: Stream, marks: Marks | None, line: int) -> Iterator[Block | 
                     yield whole
                 line += int(np.searchsorted(newlines, ends[-1], side="right"))
                 rest = rest[ends[-1] + 1 :]
-    except DAMAGED as broken:
-        error = broken
-    yield Rest(BufferedReader(After(rest, stream, error)), line)
+    except DAMAGED as error:
+        coming = raising(error)
+    yield Rest(BufferedReader(After(rest, coming)), line)
 
 
-def record_ends(data: bytes, newlines: Places, marks: Marks | None) -> Places | None:
+def raising(error: Exception) -> Iterator[bytes]:
+    """Nothing but an error, for who reads on."""
+    raise error
+    yield b""
+
+
+def record_ends(data: bytes, newlines: Places, marks: Marks) -> Places | None:
     """The newlines that end records; none at all where quotes, or ends of lines, are not where they usually are."""
-    if marks is None or data.count(b"\r") != data.count(b"\r\n") + data.endswith(b"\r"):
+    if data.count(b"\r") != data.count(b"\r\n") + data.endswith(b"\r"):
         return None
     if marks.quote is None or marks.quote.encode() not in data:
         return newlines

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stages.core import delimited, lines, rfc4180
@@ -41,6 +41,7 @@ def both(content: bytes, block: int, **settings: Any) -> tuple[Found, Found]:
     st.integers(1, 40),
     st.sampled_from(['"', None]),
 )
+@example(b"\x1f\x8b\x08", 1, '"').via("damage before the first block")
 def test_at_once_is_as_record_by_record(content: bytes, block: int, quote: str | None):
     settings: dict[str, Any] = {"dialect": {"header": False, "quote": quote}, "fields": {"text": "1"}}
     quick, slow = both(content, block, **settings)
