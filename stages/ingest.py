@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from stages.core.composition import composition, pins
+from stages.core.composition import Figures, composition, figures, pins
 from stages.core.faults import Fault
 from stages.core.files import read_json, write_json
 from stages.core.identity import (
@@ -347,10 +347,10 @@ def is_given(table: pa.Table) -> Any:
 
 
 def summary(
-    source: Source, paths: Sequence[Path], rejects: Sequence[Reject], unwanted: int, surplus: int
+    source: Source, found: Sequence[Figures], rejects: Sequence[Reject], unwanted: int, surplus: int
 ) -> dict[str, Any]:
     """What a data sheet tells of a source; and all that it could not read."""
-    brought = composition(paths)
+    brought = composition(found)
     rows = brought["documents"] + len(rejects)
     if rejects and len(rejects) > source.rejects * rows:
         raise Fault(
@@ -376,7 +376,8 @@ def made(e: Engine, source: Source, results: Sequence[Read], key: str, out: Path
     for path, shard in zip((path for one in results for path in one.shards), shards, strict=True):
         path.rename(shard)
     rejects = [*(one for result in results for one in result.rejects), *rejects]
-    told = summary(source, shards, rejects, sum(one.unwanted for one in results), surplus)
+    found = e.map(figures, shards, what="data sheet")
+    told = summary(source, found, rejects, sum(one.unwanted for one in results), surplus)
     with memo.remembering(e.cache, key) as folder:
         for n, shard in enumerate(shards):
             shutil.copyfile(shard, folder / f"{n:05}.parquet")

@@ -5,45 +5,68 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 
 from stages.core import languages
 from stages.core.records import read_table
 
+pc: Any = pyarrow.compute  # its functions are made while it is imported
 COMMONEST = 100  # values that are counted apart
-DRAWN = 1_000  # documents whose language is told
+DRAWN, LOOKED = 1_000, 500  # documents whose language is told, and the characters that it is told by
 FIELDS = ("label", "labels", "spans", "pair", "targets", "group", "split")
 
 
-def composition(paths: Sequence[Path]) -> dict[str, Any]:
-    """The figures of all shards of a source; one shard at a time is in memory."""
-    lengths = list[Any]()
-    filled, labels, sides = (Counter[str]() for _ in range(3))
-    drawn = list[tuple[str, str]]()
-    for path in paths:
-        table = read_table(path, ["id", "text", *FIELDS])
-        lengths.append(pc.utf8_length(table.column("text")).to_numpy())
-        filled += Counter({name: len(table) - table.column(name).null_count for name in FIELDS})
-        labels += labels_of(table)
-        sides += values(table.column("split"))
-        lowest = table.take(pc.sort_indices(table.column("id"))[:DRAWN])
-        pairs = zip(lowest.column("id").to_pylist(), lowest.column("text").to_pylist(), strict=True)
-        drawn = heapq.nsmallest(DRAWN, [*drawn, *pairs])
-    characters = np.concatenate([np.zeros(0, np.int32), *lengths])
-    quantiles = np.quantile(characters, [0, 0.25, 0.5, 0.75, 1], method="nearest").tolist() if len(characters) else None
+class Figures(NamedTuple):
+    """Those of one shard: how many texts are how long, how many documents have what, and of the documents with the
+    lowest ids, which are as good as drawn, how their texts begin."""
+
+    lengths: Counter[int]
+    filled: Counter[str]
+    labels: Counter[str]
+    sides: Counter[str]
+    drawn: list[tuple[str, str]]
+
+
+def figures(path: Path) -> Figures:
+    """The figures of a shard."""
+    table = read_table(path, ["id", "text", *FIELDS])
+    lowest = table.take(pc.sort_indices(table.column("id"))[:DRAWN])
+    begins = pc.utf8_slice_codeunits(lowest.column("text"), 0, LOOKED).to_pylist()
+    return Figures(
+        values(pc.utf8_length(table.column("text"))),
+        Counter({name: len(table) - table.column(name).null_count for name in FIELDS}),
+        labels_of(table),
+        values(table.column("split")),
+        list(zip(lowest.column("id").to_pylist(), begins, strict=True)),
+    )
+
+
+def composition(found: Sequence[Figures]) -> dict[str, Any]:
+    """The figures of all shards of a source together."""
+    lengths, filled, labels, sides = (sum(of, Counter[Any]()) for of in list(zip(*found, strict=True))[:4] or [()] * 4)
+    drawn = heapq.nsmallest(DRAWN, chain.from_iterable(one.drawn for one in found))
     return {
-        "documents": len(characters),
-        "characters": quantiles,
+        "documents": lengths.total(),
+        "characters": quantiles(lengths),
         "fields": {name: filled[name] for name in FIELDS if filled[name]},
         "labels": commonest(labels),
         "sides": commonest(sides),
-        # The lowest ids are as good as drawn.
         "languages": languages.counted(text for _, text in drawn),
     }
+
+
+def quantiles(counts: Counter[int]) -> list[int] | None:
+    """Minimum, quartiles and maximum of counted numbers."""
+    if not counts:
+        return None
+    ranked = sorted(counts)
+    last = np.cumsum([counts[one] for one in ranked])  # how many are as small as each, or smaller
+    at = np.round(np.array([0, 0.25, 0.5, 0.75, 1]) * (last[-1] - 1)) + 1
+    return [ranked[n] for n in np.searchsorted(last, at)]
 
 
 def labels_of(table: pa.Table) -> Counter[str]:
@@ -52,7 +75,7 @@ def labels_of(table: pa.Table) -> Counter[str]:
     return values(table.column("label")) + values(pc.list_flatten(table.column("labels"))) + values(spans)
 
 
-def values(column: pa.ChunkedArray) -> Counter[str]:
+def values(column: pa.ChunkedArray) -> Counter[Any]:
     """The values of a column, each with its number."""
     counts = column.value_counts()
     return Counter({one["values"]: one["counts"] for one in counts.to_pylist() if one["values"] is not None})

@@ -1,12 +1,16 @@
 """What a data sheet tells of a source, from its shards."""
 
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stages.core import composition as made
-from stages.core.composition import composition, pins
+from stages.core.composition import composition, figures, pins, quantiles
 from stages.core.languages import SHORT, language
 from stages.core.records import Document, Span, write_documents
 
@@ -31,7 +35,7 @@ def written(folder: Path, *shards: list[Document]) -> list[Path]:
 def test_figures_are_of_all_shards_together(tmp_path: Path) -> None:
     first = [document(1, "aé🙂", label="x", split="test"), document(2, ENGLISH, labels=("y", "x"))]
     second = [document(3, GERMAN, spans=(Span(0, 3, "z"), Span(4, 5, "z")), pair="p", targets=("t",), group="g")]
-    assert composition(written(tmp_path, first, second)) == {
+    assert composition(list(map(figures, written(tmp_path, first, second)))) == {
         "documents": 3,
         "characters": [3, 3, len(ENGLISH), len(GERMAN), len(GERMAN)],
         "fields": {"label": 1, "labels": 1, "spans": 1, "pair": 1, "targets": 1, "group": 1, "split": 1},
@@ -43,7 +47,11 @@ def test_figures_are_of_all_shards_together(tmp_path: Path) -> None:
 
 def test_of_nothing_there_is_little_to_tell(tmp_path: Path) -> None:
     nothing = {"fields": {}, "labels": {}, "sides": {}, "languages": {}}
-    assert composition([]) == composition(written(tmp_path, [])) == {"documents": 0, "characters": None, **nothing}
+    assert (
+        composition([])
+        == composition(list(map(figures, written(tmp_path, []))))
+        == {"documents": 0, "characters": None, **nothing}
+    )
 
 
 def test_languages_are_those_of_documents_that_are_the_same_however_they_are_divided(
@@ -54,13 +62,19 @@ def test_languages_are_those_of_documents_that_are_the_same_however_they_are_div
     parts = [rows[::-1]], [rows[5:], rows[:5]], [[one] for one in rows]
     for n, shards in enumerate(parts):
         (folder := tmp_path / f"{n}").mkdir()
-        assert composition(written(folder, *shards))["languages"] == {"en": 2, "de": 1}
+        assert composition(list(map(figures, written(folder, *shards))))["languages"] == {"en": 2, "de": 1}
+
+
+@given(st.lists(st.integers(0, 9), min_size=1))
+def test_quantiles_are_those_of_the_numbers_themselves(numbers: list[int]) -> None:
+    wanted = np.quantile(numbers, [0, 0.25, 0.5, 0.75, 1], method="nearest").tolist()
+    assert quantiles(Counter(numbers)) == wanted
 
 
 def test_values_beyond_the_commonest_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(made, "COMMONEST", 2)
     rows = [document(n, "a", label=label) for n, label in enumerate("cbbaad")]
-    assert composition(written(tmp_path, rows))["labels"] == {"a": 2, "b": 2}
+    assert composition([*map(figures, written(tmp_path, rows))])["labels"] == {"a": 2, "b": 2}
 
 
 def test_a_language_is_told_of_what_is_long_enough() -> None:
