@@ -52,6 +52,13 @@ def test_the_tree_has_a_caption_for_every_file() -> None:
     assert all((ROOT / name).exists() for name in ABOVE)
 
 
+def test_the_crawl_example_is_right() -> None:
+    example = re.search(r"```yaml\n(    - name: handbook.*?)```", README, re.DOTALL)
+    assert example
+    checked = check(read(ROOT / "params.yaml") | {"scrape": frozen({"crawls": YAML(typ="safe").load(example[1])})})
+    assert checked.faults == [] and checked.values["scrape"].crawls[0].deny == ("*?*",)
+
+
 def test_the_csv_example_is_right() -> None:
     example = re.search(r"```yaml\n(    - name: tickets.*?)```", README, re.DOTALL)
     assert example

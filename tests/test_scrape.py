@@ -288,6 +288,18 @@ def test_a_crawl_that_keeps_nothing_says_why_and_pins_nothing(tmp_path: Path, mo
     assert file.read_bytes() == before and not list(tmp_path.glob("crawls/site*"))
 
 
+def test_other_sections_may_be_wrong_and_this_one_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Server({"/": page()}) as site:
+        file = in_a_project(tmp_path, monkeypatch, crawl(site.address))
+        file.write_bytes(file.read_bytes().replace(b"seed: 1", b"seed: one").replace(b"\n", b"\r\n"))
+        with pytest.raises(Fault, match="DVC can't keep it"):
+            _crawl.pin([], file)
+    assert file.read_bytes().count(b"\r\n") == file.read_bytes().count(b"\n")
+    file.write_bytes(file.read_bytes().replace(b"depth: ", b"depht: "))
+    with pytest.raises(Fault, match=r"2 to mend:\n  scrape.crawls\[0\].depth: "):
+        _crawl.pin([], file)
+
+
 def test_where_dvc_can_not_keep_it_the_pin_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Server({"/": page()}) as site:
         file = in_a_project(tmp_path, monkeypatch, crawl(site.address))

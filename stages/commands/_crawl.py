@@ -14,25 +14,34 @@ from stages.core.files import writing
 from stages.core.hashing import sha256
 from stages.scrape import Crawl
 from stages.shell.locks import held, locks_folder
-from stages.shell.params import settings
+from stages.shell.params import Checked, read
+from stages.shell.params import told as told_all
 
 CAPTURES = Path("crawls")
 
 
 def pin(names: Sequence[str], file: Path) -> int:
     """Crawls what is named, or all that has no capture yet, and pins it in the file."""
-    for _, crawl in chosen(settings("scrape", file).crawls, names):
+    for _, crawl in chosen(declared(file), names):
         print("\n".join(captured(crawl)), flush=True)
         capture = CAPTURES / f"{crawl.name}.warc.gz"
         # Hours may have passed, and the file be another.
-        ((place, _),) = chosen(settings("scrape", file).crawls, [crawl.name])
+        ((place, _),) = chosen(declared(file), [crawl.name])
         change = {("scrape", "crawls", place, "capture"): {"at": f"{capture}", "sha256": sha256(capture)}}
-        text = edited(file.read_text(encoding="utf-8"), change)
+        text = edited(file.read_bytes().decode(), change)  # as text, the ends of its lines would become others
         with writing(file) as beside:
-            beside.write_text(text, encoding="utf-8")
+            beside.write_bytes(text.encode())
         under_dvc(capture)
         print(f"  pinned in {file}; `dvc push` takes the capture to the remote, Git its {capture}.dvc", flush=True)
     return 0
+
+
+def declared(file: Path) -> Sequence[Crawl]:
+    """The crawls of a params file, whatever is wrong with its other sections."""
+    checked = Checked(read(file))
+    if (section := checked.section("scrape")) is None:
+        raise Fault(told_all(checked.faults, file))
+    return section.crawls
 
 
 def chosen(crawls: Sequence[Crawl], names: Sequence[str]) -> list[tuple[int, Crawl]]:
