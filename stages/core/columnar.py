@@ -170,7 +170,7 @@ def checked(names: Sequence[str], wanted: Sequence[str], place: str) -> None:
         name = located(names, path)
         if name not in names:
             raise Fault(
-                f"{place}: no column {path!r}; there is: {', '.join(names) or 'nothing'}; "
+                f"{place}: no column {path!r}; there is: {inputs.some(names)}; "
                 f"correct fields in params.yaml{did_you_mean(path, names)}"
             )
         if names.count(name) > 1:

@@ -193,7 +193,7 @@ def heading(place: str, header: list[str], wanted: Sequence[str]) -> list[str]:
     for name in wanted:
         if name not in header:
             raise Fault(
-                f"{place}:1: no column {name!r}; there is: {', '.join(header) or 'nothing'}; "
+                f"{place}:1: no column {name!r}; there is: {inputs.some(header)}; "
                 f"correct fields or dialect in params.yaml{did_you_mean(name, header)}"
             )
         if header.count(name) > 1:
