@@ -154,9 +154,8 @@ def members(path: Path, pattern: str, at: str) -> list[Member]:
         raise Fault(f"{at}: no whole archive: {error}; pin another") from None
     found = sorted(one for one in there if one.name == REST or fnmatchcase(one.name, pattern))
     if not found:
-        raise Fault(
-            f"{at}: no member fits {pattern!r}; there is: {some([one.name for one in there])}; correct `members` in params.yaml"
-        )
+        there_is = some([one.name for one in there])
+        raise Fault(f"{at}: no member fits {pattern!r}; there is: {there_is}; correct `members` in params.yaml")
     return found
 
 
