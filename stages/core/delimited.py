@@ -141,7 +141,7 @@ class Lines:
         self.text, self.number = text, 0
 
     def __call__(self) -> str:
-        line = self.text.readline(LONGEST)
+        line = self.text.readline(LONGEST).removeprefix("\ufeff")  # where files were put one after the other
         self.number += bool(line)
         if len(line) < LONGEST or line.endswith(("\n", "\r")):
             return line

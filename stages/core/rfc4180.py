@@ -112,7 +112,7 @@ def columns(block: Block, names: Sequence[str], marks: Marks | None) -> dict[str
     """The columns by their names; none at all where a record has more or fewer, or text in one without a name."""
     import pyarrow.csv as reader
 
-    if marks is None or b"\0" in block.data:
+    if marks is None or b"\0" in block.data or block.data.startswith(BOM) or b"\n" + BOM in block.data:
         return None
     positions = [f"{n}" for n in range(len(names))]
     try:

@@ -60,6 +60,13 @@ def test_a_field_may_be_long_but_not_endless(tmp_path: Path):
 
 
 @pytest.mark.parametrize("quote", ["", '"'])
+def test_byte_order_marks_of_files_that_were_put_one_after_the_other(tmp_path: Path, quote: str):
+    sport = f"{quote}sport{quote}"
+    found = read(tmp_path / "t.csv", f"\ufefflabel,text\n{sport},a\n\ufeff{sport},b\n", fields={"label": "label"})
+    assert [(one.label, one.text) for one in found if isinstance(one, Row)] == [("sport", "a"), ("sport", "b")]
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
 def test_a_line_that_is_too_long_is_one_reject_and_no_rows(tmp_path: Path, quote: str) -> None:
     found = read(tmp_path / "t.csv", f"text\n{quote}{'y' * (2 * 2**24 + 9)}{quote}\nshort\n\nlast\n")
     reason = "lines 2 to 2: a line of more than 16,777,216 characters"
