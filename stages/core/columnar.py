@@ -182,7 +182,7 @@ def checked(names: Sequence[str], wanted: Sequence[str], place: str) -> None:
         if name not in names:
             raise Fault(
                 f"{place}: no column {path!r}; there is: {inputs.some(names)}; "
-                f"correct fields in params.yaml{did_you_mean(path, names)}"
+                f"correct fields in params.yaml{did_you_mean(path, filter(str.isprintable, names))}"
             )
         if names.count(name) > 1:
             raise Fault(f"{place}: {names.count(name)} columns are named {name!r}; rename all but one")

@@ -194,7 +194,7 @@ def heading(place: str, header: list[str], wanted: Sequence[str]) -> list[str]:
         if name not in header:
             raise Fault(
                 f"{place}:1: no column {name!r}; there is: {inputs.some(header)}; "
-                f"correct fields or dialect in params.yaml{did_you_mean(name, header)}"
+                f"correct fields or dialect in params.yaml{did_you_mean(name, filter(str.isprintable, header))}"
             )
         if header.count(name) > 1:
             raise Fault(f"{place}:1: {header.count(name)} columns are named {name!r}; rename all but one")
