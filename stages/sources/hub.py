@@ -129,7 +129,7 @@ def named(found: Iterable[Batch | Reject], classes: Mapping[str, Sequence[str]])
             continue
         columns, wrong = dict(one.columns), dict[int, str]()
         for name in classes.keys() & columns.keys():
-            columns[name] = [meant(value, classes[name]) for value in fields.listed(columns[name])]
+            columns[name] = [meant(value, classes[name]) for value in fields.as_list(columns[name])]
             for n, value in enumerate(columns[name]):
                 if isinstance(value, Nameless):
                     wrong[n] = f"{value} in {name!r} is none of its {len(classes[name])} classes"
@@ -166,6 +166,6 @@ def without(batch: Batch, rows: Mapping[int, str]) -> Batch:
     if not rows:
         return batch
     kept = [n for n in range(len(batch.numbers)) if n not in rows]
-    columns = {name: fields.listed(values) for name, values in batch.columns.items()}
+    columns = {name: fields.as_list(values) for name, values in batch.columns.items()}
     some = {name: [values[n] for n in kept] for name, values in columns.items()}
     return Batch(some, [batch.numbers[n] for n in kept], batch.place)
