@@ -14,7 +14,7 @@ from stages.core import fields, inputs
 from stages.core.faults import Fault, did_you_mean
 from stages.core.fields import Batch
 from stages.core.inputs import PART, File
-from stages.core.lines import BROKEN_OFF
+from stages.core.lines import BROKEN_OFF, LONGEST
 from stages.core.records import Reject
 from stages.core.streams import DAMAGED, of_the_machine
 
@@ -127,7 +127,18 @@ def of_parquet(
     checked(file.schema_arrow.names, wanted, place)
     leaves = [file.schema.column(n).path for n in range(len(file.schema))]
     columns = [narrowest(leaves, path) for path in wanted]
+    chosen = [n for n, leaf in enumerate(leaves) if any(f"{leaf}.".startswith(f"{one}.") for one in columns)]
+    bounded(file.metadata, range(file.num_row_groups) if groups is None else groups, chosen)
     return file.iter_batches(BATCH, row_groups=groups, columns=columns, use_threads=False)
+
+
+def bounded(metadata: pq.FileMetaData, groups: Sequence[int], columns: Sequence[int]) -> None:
+    """Values that no memory holds are not unpacked: a few bytes may stand for gigabytes, which come as one page."""
+    for n in groups:
+        group = metadata.row_group(n)
+        size = sum(group.column(one).total_uncompressed_size for one in columns)
+        if size > LONGEST * max(group.num_rows, 1):
+            raise Unreadable(f"the {group.num_rows:,} rows of row group {n} are {size:,} bytes: a bomb, no text")
 
 
 def narrowest(leaves: Sequence[str], path: str) -> str:
@@ -170,8 +181,8 @@ def checked(names: Sequence[str], wanted: Sequence[str], place: str) -> None:
         name = located(names, path)
         if name not in names:
             raise Fault(
-                f"{place}: no column {path!r}; there is: {', '.join(names) or 'nothing'}; "
-                f"correct fields in params.yaml{did_you_mean(path, names)}"
+                f"{place}: no column {path!r}; there is: {inputs.some(names)}; "
+                f"correct fields in params.yaml{did_you_mean(path, filter(str.isprintable, names))}"
             )
         if names.count(name) > 1:
             raise Fault(f"{place}: {names.count(name)} columns are named {name!r}; rename all but one")

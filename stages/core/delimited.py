@@ -4,7 +4,6 @@ import codecs
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import IO, Annotated, Self
@@ -135,6 +134,22 @@ def numbered(found: Iterator[Record], place: str, wanted: Sequence[str]) -> tupl
     return [], iter(before)
 
 
+class Lines:
+    """The lines of a table, one a call, counted; one that is too long is an error of its own, and not kept."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self.text, self.number = text, 0
+
+    def __call__(self) -> str:
+        line = self.text.readline(LONGEST).removeprefix("\ufeff")  # where files were put one after the other
+        self.number += bool(line)
+        if len(line) < LONGEST or line.endswith(("\n", "\r")):
+            return line
+        while (more := self.text.readline(LONGEST)) and not more.endswith(("\n", "\r")):
+            pass
+        raise csv.Error(f"a line of more than {LONGEST:,} characters")
+
+
 def records(stream: IO[bytes], dialect: Dialect, place: str, line: int) -> Iterator[Record]:
     """The line where each record begins, and its fields; a blank line is no record. Bytes that can't be decoded pass as
     halves of surrogate pairs."""
@@ -142,8 +157,9 @@ def records(stream: IO[bytes], dialect: Dialect, place: str, line: int) -> Itera
     encoding = "utf-8-sig" if line == 1 and codecs.lookup(dialect.encoding).name == "utf-8" else dialect.encoding
     text = io.TextIOWrapper(stream, encoding, "surrogateescape", newline="")  # pyright: ignore[reportArgumentType]
     csv.field_size_limit(LONGEST)
+    lines = Lines(text)
     reader = csv.reader(
-        iter(partial(text.readline, LONGEST), ""),
+        iter(lines, ""),
         delimiter=dialect.delimiter,
         quotechar=dialect.quote,
         escapechar=dialect.escape,
@@ -156,11 +172,11 @@ def records(stream: IO[bytes], dialect: Dialect, place: str, line: int) -> Itera
             try:
                 record = next(reader)
             except csv.Error as error:
-                yield at, Reject(f"{place}:{at}", f"lines {at} to {line + reader.line_num - 1}: {error}")
+                yield at, Reject(f"{place}:{at}", f"lines {at} to {line + lines.number - 1}: {error}")
             else:
                 if record:
                     yield at, record
-            at = line + reader.line_num
+            at = line + lines.number
     except StopIteration:
         return
     except (*DAMAGED, UnicodeError) as error:
@@ -177,8 +193,8 @@ def heading(place: str, header: list[str], wanted: Sequence[str]) -> list[str]:
     for name in wanted:
         if name not in header:
             raise Fault(
-                f"{place}:1: no column {name!r}; there is: {', '.join(header) or 'nothing'}; "
-                f"correct fields or dialect in params.yaml{did_you_mean(name, header)}"
+                f"{place}:1: no column {name!r}; there is: {inputs.some(header)}; "
+                f"correct fields or dialect in params.yaml{did_you_mean(name, filter(str.isprintable, header))}"
             )
         if header.count(name) > 1:
             raise Fault(f"{place}:1: {header.count(name)} columns are named {name!r}; rename all but one")

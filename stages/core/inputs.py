@@ -39,6 +39,7 @@ from stages.core.tars import REST, distinct, indexed, unpacked
 
 PART = 2**26  # bytes of a plain file, or of members, that are read as one
 MEMBERS = 500  # members that are read as one
+NAMES, WIDE = 20, 60  # of the names that others gave, how many a message shows, and how many characters of one
 LAID_OUT, SCRAPE = "data/scrape/", "scrape"  # the folder of captures, and what stands for their sha256
 # What a stream of so many bytes holds.
 Unpack = Callable[[Stream, int], Stream]
@@ -153,8 +154,8 @@ def members(path: Path, pattern: str, at: str) -> list[Member]:
         raise Fault(f"{at}: no whole archive: {error}; pin another") from None
     found = sorted(one for one in there if one.name == REST or fnmatchcase(one.name, pattern))
     if not found:
-        some = ", ".join(shown(one.name) for one in there[:3]) or "nothing"
-        raise Fault(f"{at}: no member fits {pattern!r}; there is: {some}; correct `members` in params.yaml")
+        there_is = some([one.name for one in there])
+        raise Fault(f"{at}: no member fits {pattern!r}; there is: {there_is}; correct `members` in params.yaml")
     return found
 
 
@@ -274,6 +275,13 @@ def end_of_line(block: bytes, quotes: bytes | None, odd: bool) -> int | None:
 def shown(name: str) -> str:
     """A name as text: those of folders and tar archives are bytes, in whatever encoding."""
     return name.encode("utf-8", "backslashreplace").decode()
+
+
+def some(names: Sequence[str]) -> str:
+    """Names that anybody gave, for a message: not all of very many, no terminal's control characters in them."""
+    cut = [one if len(one) <= WIDE else f"{one[:WIDE]}…" for one in names[:NAMES]]
+    told = ["".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in one) for one in cut]
+    return ", ".join(told + [f"and {len(names) - NAMES:,} more"] * (len(names) > NAMES)) or "nothing"
 
 
 def opened(file: File, path: Path, part: Part, unpack: Unpack = plain) -> Iterator[tuple[str, Stream]]:

@@ -103,10 +103,12 @@ def write(pipe: int, content: bytes) -> None:
 
 
 def bound(memory: int, seconds: int) -> None:
-    """No core is dumped either."""
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 10))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    """No core is dumped either. Where the machine has lower limits, these stay: nobody may raise them."""
+    limits = {resource.RLIMIT_AS: (memory, memory), resource.RLIMIT_CPU: (seconds, seconds + 10)}
+    for kind, wanted in (limits | {resource.RLIMIT_CORE: (0, 0)}).items():
+        _, most = resource.getrlimit(kind)
+        soft, hard = (one if most == resource.RLIM_INFINITY else min(one, most) for one in wanted)
+        resource.setrlimit(kind, (soft, hard))
 
 
 def started() -> Any:

@@ -11,6 +11,7 @@ from stages.core.lines import BOM, LONGEST, blocks
 from stages.core.streams import DAMAGED, Pieces, Stream
 
 Places = np.ndarray[Any, np.dtype[np.int64]]
+WIDEST = 2_000  # columns; each costs some 10 kB, whatever is in it
 LF, CR = ord("\n"), ord("\r")
 
 
@@ -112,7 +113,8 @@ def columns(block: Block, names: Sequence[str], marks: Marks | None) -> dict[str
     """The columns by their names; none at all where a record has more or fewer, or text in one without a name."""
     import pyarrow.csv as reader
 
-    if marks is None or b"\0" in block.data:
+    odd = b"\0" in block.data or block.data.startswith(BOM) or b"\n" + BOM in block.data
+    if marks is None or odd or len(names) > WIDEST:
         return None
     positions = [f"{n}" for n in range(len(names))]
     try:

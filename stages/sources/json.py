@@ -104,7 +104,7 @@ def records(document: Any, path: str | None) -> Iterator[dict[str, Any]]:
     plain = steps.index("*") if "*" in steps else len(steps)
     start = at(document, steps[:plain])
     if start is NOWHERE or (plain < len(steps) and not isinstance(start, dict | list)):
-        there = f"; there is: {inputs.shown(', '.join(list(document)[:5]))}" if isinstance(document, dict) else ""
+        there = f"; there is: {inputs.some(list(document))}" if isinstance(document, dict) else ""
         raise Unreadable(f"nothing at {path!r}{there}")
     return (recorded(keys, value) for keys, value in reached(start, steps[plain:], ()))
 

@@ -110,7 +110,7 @@ def test_no_member_fits(tmp_path: Path, kind: str):
     path = CONTAINERS[kind](tmp_path / "all", *FILES)
     with pytest.raises(Fault) as told:
         read(pinned(path, "*.csv"), tmp_path / "cache")
-    there = ", ".join(one.name for one in inputs.listed(pinned(path, "*").fetch(tmp_path / "cache"))[:3])
+    there = ", ".join(one.name for one in inputs.listed(pinned(path, "*").fetch(tmp_path / "cache")))
     assert str(told.value) == f"{path}: no member fits '*.csv'; there is: {there}; correct `members` in params.yaml"
 
 
@@ -193,6 +193,13 @@ def test_names_that_are_no_text_are_told_as_one(tmp_path: Path, kind: str):
     assert read(pinned(path, "*.txt"), tmp_path / "cache") == [{"caf\\udce9.txt": b"A"}]
     with pytest.raises(Fault, match=r"there is: caf\\udce9\.txt; correct"):
         read(pinned(path, "*.csv"), tmp_path / "cache")
+
+
+def test_names_of_others_are_shown_within_bounds():
+    assert inputs.some([]) == "nothing"
+    assert inputs.some(["text", "Größe", "a\nb\x1b[2J", "caf\udce9"]) == r"text, Größe, a\nb\x1b[2J, caf\udce9"
+    assert inputs.some(["x" * 10**6]) == f"{'x' * 60}…"
+    assert inputs.some([f"{n}" for n in range(1_025)]).endswith(", 18, 19, and 1,005 more")
 
 
 def test_links_in_a_folder_lead_nowhere(tmp_path: Path):

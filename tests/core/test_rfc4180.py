@@ -70,6 +70,17 @@ def test_the_usual_way_is_taken(tmp_path: Path):
         assert isinstance(rest, rfc4180.Rest) and (rest.line, rest.stream.read()) == (6, b"last,3")
 
 
+@pytest.mark.parametrize(("columns", "at_once"), [(rfc4180.WIDEST, True), (rfc4180.WIDEST + 1, False)])
+def test_what_is_too_wide_is_read_record_by_record(tmp_path: Path, columns: int, *, at_once: bool):
+    names = ["text", *(f"{n}" for n in range(1, columns))]
+    content = f"{','.join(names)}\na{',' * (columns - 1)}\n".encode()
+    (path := tmp_path / "t.csv").write_bytes(content)
+    with path.open("rb") as stream:
+        first, _ = rfc4180.divided(stream, marks := rfc4180.Marks(",", '"'), 1)
+    assert isinstance(first, rfc4180.Block) and bool(rfc4180.columns(first, names, marks)) == at_once
+    assert [one.text for one in found(path, content)[0]] == ["a"]
+
+
 def test_what_comes_before_the_damage_comes_at_once_or_not():
     whole = b"text,n\n" + b"".join(b"%d,x\n" % n for n in range(200_000))
     packed = gzip.compress(whole)

@@ -52,11 +52,26 @@ def test_bytes_that_are_no_text_cost_their_row_alone(tmp_path: Path):
 
 
 def test_a_field_may_be_long_but_not_endless(tmp_path: Path):
-    long, endless = "x" * 200_000, "y" * (2**24 + 1)
+    long, endless = "x" * 200_000, f"{'y' * 2**23}\n{'y' * 2**23}"
     found = read(tmp_path / "t.csv", f'text,n\n{long},1\n"{endless}",2\nshort,3\n')
     assert [len(one.text) for one in found if isinstance(one, Row)] == [200_000, 5]
     reason = "lines 3 to 4: field larger than field limit (16777216)"
     assert next(one.reason for one in found if isinstance(one, Reject)) == reason
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_byte_order_marks_of_files_that_were_put_one_after_the_other(tmp_path: Path, quote: str):
+    sport = f"{quote}sport{quote}"
+    found = read(tmp_path / "t.csv", f"\ufefflabel,text\n{sport},a\n\ufeff{sport},b\n", fields={"label": "label"})
+    assert [(one.label, one.text) for one in found if isinstance(one, Row)] == [("sport", "a"), ("sport", "b")]
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_line_that_is_too_long_is_one_reject_and_no_rows(tmp_path: Path, quote: str) -> None:
+    found = read(tmp_path / "t.csv", f"text\n{quote}{'y' * (2 * 2**24 + 9)}{quote}\nshort\n\nlast\n")
+    reason = "lines 2 to 2: a line of more than 16,777,216 characters"
+    assert [one for one in found if isinstance(one, Reject)] == [Reject(f"{tmp_path}/t.csv:2", reason)]
+    assert [one.text for one in found if isinstance(one, Row)] == ["short", "last"]
 
 
 FAULTS: list[Any] = [

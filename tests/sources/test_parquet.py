@@ -229,6 +229,17 @@ def test_files_that_are_none_are_told(tmp_path: Path, content: bytes, message: s
     assert str(told.value).startswith(f"{tmp_path}/a: {message}")
 
 
+def test_a_bomb_is_not_unpacked(tmp_path: Path):
+    songs = pa.table({"text": ["song"] * 3, "other": pa.array(["a" * 2**26] * 3, pa.large_string())})
+    pq.write_table(songs, tmp_path / "a", compression="zstd", use_dictionary=False)
+    assert (tmp_path / "a").stat().st_size < 2**16
+    with pytest.raises(Fault) as told:
+        read(parquet, source(file(tmp_path / "a"), text="other"), tmp_path)
+    assert str(told.value).startswith(f"{tmp_path}/a: the 3 rows of row group 0 are 201,3")
+    assert str(told.value).endswith(" bytes: a bomb, no text; fetch it again, or pin another one")
+    assert texts(read(parquet, source(file(tmp_path / "a")), tmp_path).rows) == ["song"] * 3
+
+
 def test_what_came_before_the_damage_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(columnar, "BATCH", 2)
     content = FORMATS["stream"](SONGS)

@@ -1,5 +1,7 @@
 """PDF files: what is in their pages, and all that can be wrong with them."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -155,3 +157,10 @@ def test_what_is_written_is_read(reader: pdfium.Reader, pages: list[list[str]]):
         source.plain(one["text"]) for one in pdfium.pages(reader, pdf(lines(*page) for page in pages)) if "text" in one
     ]
     assert found == ["\n".join(page) for page in pages]
+
+
+def test_limits_of_the_machine_stay():
+    code = "from stages.core import pdfium; pdfium.bound(2**40, 10**6); import os; os.system('ulimit -t')"
+    command = f'ulimit -t 100; "{sys.executable}" -c "{code}"'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+    assert done.stdout == "100\n"

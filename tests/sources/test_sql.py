@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -100,6 +101,19 @@ def test_a_file_that_is_no_database(tmp_path: Path):
     (path := tmp_path / "a.db").write_bytes(b"text\none\n" * 100)
     with pytest.raises(Fault, match=r"a\.db: the database says: file is not a database; mend `at` or `query`"):
         texts(source(path), tmp_path)
+
+
+@given(data=st.data())
+def test_damaged_files_are_rows_rejects_or_a_fault(data: st.DataObject):
+    with tempfile.TemporaryDirectory() as folder:
+        path = made(Path(folder) / "a.db", TABLE_T)
+        content = bytearray(path.read_bytes())
+        for _ in range(data.draw(st.integers(1, 4))):
+            content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+        path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+        with suppress(Fault):
+            assert all(isinstance(one, Row | Reject | Unwanted) for one in items("sql", source(path), Path(folder)))
+        assert os.listdir(folder) == ["a.db"]
 
 
 def test_another_file_is_not_read(tmp_path: Path):

@@ -3,11 +3,14 @@
 import hashlib
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
@@ -257,3 +260,33 @@ def test_pinned_bytes_that_are_no_wheel(tmp_path: Path):
     with pytest.raises(Fault) as told:
         of_wheel(tmp_path, lambda path: path.write_text("no archive"))
     assert str(told.value) == "ingest.sources: shapes==1.0: no wheel: File is not a zip file; pin another one"
+
+
+def sound(path: Path) -> None:
+    with ZipFile(path, "w", ZIP_DEFLATED) as archive:
+        archive.writestr("shapes/plane.py", '"""The plane."""')
+        archive.writestr("shapes/solid.py", '"""A solid."""\ndef area():\n    """How much."""\n')
+
+
+@given(data=st.data())
+def test_damaged_wheels_are_rows_rejects_or_a_fault(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject):
+    def damaged(path: Path) -> None:
+        sound(path)
+        content = bytearray(path.read_bytes())
+        for _ in range(data.draw(st.integers(1, 4))):
+            content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+        path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+
+    with suppress(Fault):
+        assert all(isinstance(one, Row | Reject) for one in of_wheel(tmp_path_factory.mktemp("wheel"), damaged))
+
+
+@given(st.binary(max_size=80) | st.text('"(:=)defclass A\n\t\x0c#\\', max_size=60).map(str.encode))
+def test_any_source_is_rows_or_rejects(tmp_path_factory: pytest.TempPathFactory, content: bytes):
+    def made(path: Path) -> None:
+        with ZipFile(path, "w") as archive:
+            archive.writestr("shapes/plane.py", '"""The plane."""')
+            archive.writestr("shapes/solid.py", content)
+
+    found = of_wheel(tmp_path_factory.mktemp("wheel"), made)
+    assert "The plane." in [one.text for one in found if isinstance(one, Row)]
