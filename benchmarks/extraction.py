@@ -80,7 +80,7 @@ def ours(folder: Path, scratch: Path) -> dict[str, str]:
     source = Source(name="pages", kind="html", licence=None, quota=None, rejects=1.0, params=p)
     with engine() as e:
         fresh = Engine(e.executor, scratch / "cache")
-        ingest.stage(fresh, ingest.Params(sources=(source,), shard_documents=1000), scratch / "out")
+        ingest.stage(fresh, ingest.Params(sources=(source,), shard_documents=1000), scratch / "scrape", scratch / "out")
     documents = [one for path in shards(scratch / "out") for one in read_documents(path)]
     return {one.attributes["path"]: one.text for one in documents}
 

@@ -34,14 +34,14 @@ class Figures(NamedTuple):
 def figures(path: Path) -> Figures:
     """The figures of a shard."""
     table = read_table(path, ["id", "text", *FIELDS])
-    lowest = table.take(pc.sort_indices(table.column("id"))[:DRAWN])
-    begins = pc.utf8_slice_codeunits(lowest.column("text"), 0, LOOKED).to_pylist()
+    lowest = pc.sort_indices(table.column("id"))[:DRAWN]
+    begins = pc.utf8_slice_codeunits(table.column("text"), 0, LOOKED).take(lowest).to_pylist()
     return Figures(
         values(pc.utf8_length(table.column("text"))),
         Counter({name: len(table) - table.column(name).null_count for name in FIELDS}),
         labels_of(table),
         values(table.column("split")),
-        list(zip(lowest.column("id").to_pylist(), begins, strict=True)),
+        list(zip(table.column("id").take(lowest).to_pylist(), begins, strict=True)),
     )
 
 

@@ -76,12 +76,13 @@ class File(Section):
         """The file or folder with the pinned bytes; of a tar archive, the index of its members."""
         if self.at.startswith(web.SCHEMES):
             path = web.fetched(self.at, self.sha256, cache)
-        elif (path := Path(self.at)).is_dir():
-            path = verified_folder(path, self.sha256)
-        elif path.is_file():
-            path = verified(path, self.sha256, self.at)
+        elif os.path.isdir(self.at):  # Path.is_dir fails where a name is too long to be one
+            path = verified_folder(Path(self.at), self.sha256)
+        elif os.path.isfile(self.at):
+            path = verified(Path(self.at), self.sha256, self.at)
         else:
-            raise Fault(f"{self.at}: no such file; correct `at` in params.yaml (it starts at the project's folder)")
+            what = "no plain file and no folder" if os.path.exists(self.at) else "no such file"
+            raise Fault(f"{self.at}: {what}; correct `at` in params.yaml (it starts at the project's folder)")
         if self.members is not None and path.is_file() and not is_zip(path):
             return unpacked(path, self.at, cache / "unpacked" / self.sha256)
         return path

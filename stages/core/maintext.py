@@ -18,6 +18,8 @@ from stages.core import declared
 MEMORY = 2**31  # bytes that all of the process may take
 # Where more than one character in so many can't be decoded, it is another encoding.
 DAMAGE = 1_000
+# PDF, zip (Word, EPUB), gzip, PNG, JPEG, GIF, programs, Parquet: what a folder of pages has beside them.
+OTHER = (b"%PDF-", b"PK\3\4", b"\x1f\x8b", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"\x7fELF", b"PAR1")
 CONTROL = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # no XML, so no text in a tree either
 
 
@@ -58,6 +60,8 @@ def serve() -> None:
 
 def page(html: bytes, charset: str | None, url: str | None, extractor: str) -> Page | str:
     """The page, by one of the extractors, or why there is none; what these raise is the page's fault."""
+    if html.startswith(OTHER):
+        return "no web page, by its first bytes"
     text = CONTROL.sub("", decoded(html, charset))
     try:
         tree, main = by_trafilatura(text) if extractor == "trafilatura" else by_resiliparse(text)

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import os
 import random
 import shutil
 import subprocess
@@ -236,6 +237,13 @@ def test_fetch_takes_what_has_the_pinned_bytes(tmp_path: Path):
         file.fetch(tmp_path / "cache")
     wanted = f"{tmp_path}/x: no such file; correct `at` in params.yaml (it starts at the project's folder)"
     assert str(told.value) == wanted
+
+
+def test_what_is_no_file_is_told(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe")
+    for name, said in (("pipe", "no plain file and no folder"), ("x" * 300, "no such file")):
+        with pytest.raises(Fault, match=f"{name}: {said}; correct `at`"):
+            File(at=f"{tmp_path / name}", sha256="0" * 64, members=None, constants={}).fetch(tmp_path / "cache")
 
 
 def test_fetch_takes_the_pinned_folder(tmp_path: Path):

@@ -63,6 +63,11 @@ def test_a_page_without_text(content: bytes, extractor: str):
     assert extract(content, extractor) == "no main text"
 
 
+@pytest.mark.parametrize("content", [b"%PDF-1.7 Some text.", b"PK\3\4 text", b"\x89PNG text", b"PAR1 text"])
+def test_what_is_no_page_by_its_first_bytes(content: bytes):
+    assert extract(content, EXTRACTORS[0]) == "no web page, by its first bytes"
+
+
 def test_a_page_that_is_too_large():
     assert extract(b" " * (2**23 + 1), "resiliparse") == "more than 8,388,608 bytes"
 
