@@ -50,7 +50,7 @@ def crawl(site: str, **changes: Any) -> Crawl:
         "types": ("text/html", "text/plain"),
         "size": 100_000,
         "seconds": 10,
-        "at_once": 2,
+        "at_once": 1,
         "delay": 0.0,
         "patience": 2,
         "agent": AGENT,
@@ -202,7 +202,7 @@ def test_what_was_too_deep_is_visited_when_a_shorter_way_is_found(tmp_path: Path
         handler.say(Said(page("/x", text="z")))
 
     routes: dict[str, Route] = {"/": page("/a", "/z"), "/a": page("/deep"), "/deep": page("/x"), "/x": "x", "/z": late}
-    assert crawling(tmp_path, routes, depth=2).kept == ["/", "/a", "/deep", "/z", "/x"]
+    assert crawling(tmp_path, routes, depth=2, at_once=2).kept == ["/", "/a", "/deep", "/z", "/x"]
 
 
 def test_as_many_pages_as_wanted_and_the_rest_is_told(tmp_path: Path) -> None:
@@ -631,7 +631,7 @@ def end_of(path: Path) -> tuple[list[str], dict[str, str]]:
 
 def test_a_capture_that_breaks_off_anywhere_is_gone_on_with(tmp_path: Path) -> None:
     with Server(labyrinth()) as site:
-        whole = crawl(site.address)
+        whole = crawl(site.address, at_once=2)
         asyncio.run(crawled(whole, tmp_path / "whole"))
         content = (tmp_path / "whole").read_bytes()
         for number in range(13):
@@ -650,7 +650,7 @@ def test_a_crawl_that_is_killed_again_and_again_ends_as_one_that_is_not(tmp_path
     story += "asyncio.run(crawled(Crawl.model_validate_json(sys.argv[1]), pathlib.Path(sys.argv[2])))"
     kills = 0
     with Server(labyrinth()) as site:
-        wanted = crawl(site.address, delay=0.02)
+        wanted = crawl(site.address, delay=0.02, at_once=2)
         asyncio.run(crawled(wanted, tmp_path / "whole"))
         site.asked.clear()
         command = [sys.executable, "-c", story, wanted.model_dump_json(), str(tmp_path / "part")]

@@ -168,8 +168,9 @@ ENTRY = {
 
 
 STORY = """
-import sys
+import signal, sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in its background deaf to it
 from stages.commands._crawl import pin
 from stages.core.faults import Fault
 try:

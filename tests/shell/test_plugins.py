@@ -7,8 +7,7 @@ from stages.shell import plugins
 
 
 def test_a_file_that_begins_with_an_underscore_is_none():
-    assert plugins.names("commands") == ["check", "predict", "summary", "trace"]
-    assert "__main__" not in plugins.names("commands")
+    assert plugins.names("commands") == ["check", "pin", "predict", "recipe", "summary", "trace"]
 
 
 def test_the_folders_besides_core_shell_and_commands():
