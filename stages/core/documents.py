@@ -5,10 +5,9 @@ from typing import IO, NamedTuple
 
 import pyarrow as pa
 
-from stages.core.fields import CONSTANT
-from stages.core.inputs import File
+from stages.core.inputs import File, attributes_of
 from stages.core.lines import BROKEN_OFF
-from stages.core.records import Reject, Row, texts_of
+from stages.core.records import Reject, Row
 from stages.core.streams import DAMAGED, of_the_machine
 
 LARGEST = 2**30  # bytes of a file: it is read into memory
@@ -36,8 +35,7 @@ class Passage(NamedTuple):
 
 def attributes(files: Sequence[File], *names: str) -> pa.DataType:
     """The attributes of a kind's documents, as text, and what their files have in common."""
-    constants = (name for file in files for name in file.constants if name not in CONSTANT)
-    return texts_of("path", *names, *constants)
+    return attributes_of(files, "path", *names)
 
 
 def content(stream: IO[bytes], most: int = LARGEST) -> bytes:
@@ -108,13 +106,12 @@ def too_long(place: str) -> Reject:
 def row(file: File, name: str, key: str, text: str, known: dict[str, str | None]) -> Row:
     """A document-to-be, with what its file says of all that it holds."""
     shared = file.constants
-    further = {one: value for one, value in shared.items() if one not in CONSTANT}
     # Soft hyphens say where a word may be divided, and are no part of it.
     return Row(
         key,
         text.replace("\xad", ""),
         shared.get("label"),
         shared.get("group", name),
-        {"path": name} | known | further,
+        {"path": name} | known | file.further,
         split=shared.get("split"),
     )

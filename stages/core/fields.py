@@ -9,17 +9,15 @@ import pyarrow as pa
 import pyarrow.compute
 from pydantic import Field, TypeAdapter, ValidationError
 
-from stages.core.inputs import File
+from stages.core.inputs import CONSTANT, File, attributes_of
 from stages.core.params import Section
-from stages.core.records import Chunk, Reject, Span, Spans, Unwanted, chunk, texts_of
+from stages.core.records import Chunk, Reject, Span, Spans, Unwanted, chunk
 from stages.core.spans import wrong
 
 pc: Any = pyarrow.compute  # its functions are made while it is imported
 TRIPLES = TypeAdapter(list[tuple[int, int, Annotated[str, Field(min_length=1)]]], config={"strict": True})
 Side = Literal["train", "validation", "test"]
 Columns = Mapping[str, Any]  # sequences of values, or arrays of texts
-# Fields of the record that a constant may fill; all other constants are attributes.
-CONSTANT = ("label", "group", "split")
 SINGLE = ("label", "pair", "key", "group", "split")
 
 
@@ -60,8 +58,7 @@ class Table(Section):
 
 def attributes(p: Table, files: Sequence[File] = ()) -> pa.DataType:
     """The further columns and constants, as text."""
-    constants = (name for file in files for name in file.constants if name not in CONSTANT)
-    return texts_of(*p.fields.attributes, *constants)
+    return attributes_of(files, *p.fields.attributes)
 
 
 class Batch(NamedTuple):

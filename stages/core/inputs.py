@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, NamedTuple, Self, cast
 from zipfile import ZipFile, ZipInfo
 
+import pyarrow as pa
 from pydantic import model_validator
 
 from stages.core import archives, web
@@ -22,6 +23,7 @@ from stages.core.fetch import verified
 from stages.core.hashing import sha256
 from stages.core.lines import BOM
 from stages.core.params import Section, written
+from stages.core.records import texts_of
 from stages.core.streams import (
     BLOCK,
     DAMAGED,
@@ -51,6 +53,10 @@ Pinned = Annotated[
 ]
 
 
+# Fields of the record that a constant may fill; all other constants are attributes.
+CONSTANT = ("label", "group", "split")
+
+
 class File(Section):
     """A file, a folder or an archive from outside.
 
@@ -72,6 +78,11 @@ class File(Section):
             raise ValueError(f"sha256: {SCRAPE} belongs to a file of {LAID_OUT}, and to no other; correct one of them")
         return self
 
+    @property
+    def further(self) -> dict[str, str]:
+        """The constants that are attributes."""
+        return {name: value for name, value in self.constants.items() if name not in CONSTANT}
+
     def fetch(self, cache: Path) -> Path:
         """The file or folder with the pinned bytes; of a tar archive, the index of its members."""
         if self.at.startswith(web.SCHEMES):
@@ -86,6 +97,11 @@ class File(Section):
         if self.members is not None and path.is_file() and not is_zip(path):
             return unpacked(path, self.at, cache / "unpacked" / self.sha256)
         return path
+
+
+def attributes_of(files: Sequence[File], *names: str) -> pa.DataType:
+    """Attributes of these names, and what files have in common, as texts."""
+    return texts_of(*names, *(name for file in files for name in file.further))
 
 
 class Member(NamedTuple):

@@ -13,10 +13,9 @@ from typing import Literal
 
 import pyarrow as pa
 
-from stages.core.fields import CONSTANT
-from stages.core.inputs import File
+from stages.core.inputs import File, attributes_of
 from stages.core.maintext import Page
-from stages.core.records import Row, texts_of
+from stages.core.records import Row
 
 Extractor = Literal["trafilatura", "resiliparse"]
 
@@ -82,13 +81,11 @@ def running(extractor: Extractor, seconds: int) -> Process:
 
 def attributes(files: Sequence[File], *names: str) -> pa.DataType:
     """What pages declare, further names, and what files have in common."""
-    constants = (name for file in files for name in file.constants if name not in CONSTANT)
-    return texts_of(*names, *Page._fields[1:], *constants)
+    return attributes_of(files, *names, *Page._fields[1:])
 
 
 def row(page: Page, key: str, file: File, **known: str | None) -> Row:
     """A page as a document-to-be."""
     shared = file.constants
-    further = {name: value for name, value in shared.items() if name not in CONSTANT}
-    about = {name: value for name, value in page._asdict().items() if name != "text"} | known | further
+    about = {name: value for name, value in page._asdict().items() if name != "text"} | known | file.further
     return Row(key, page.text, shared.get("label"), shared.get("group"), about, split=shared.get("split"))

@@ -14,11 +14,11 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from stages.core import inputs
-from stages.core.fields import CONSTANT, reach
-from stages.core.inputs import File, Part
+from stages.core.fields import reach
+from stages.core.inputs import CONSTANT, File, Part
 from stages.core.lines import lines
 from stages.core.params import Section
-from stages.core.records import Chunk, Reject, chunk, texts_of
+from stages.core.records import Chunk, Reject, chunk
 
 BATCH = 1_000  # conversations that become columns at once
 
@@ -55,7 +55,7 @@ class Conversation(NamedTuple):
 
 
 def attributes(p: Params) -> pa.DataType:
-    return texts_of("turns", *(name for file in p.files for name in file.constants if name not in CONSTANT))
+    return inputs.attributes_of(p.files, "turns")
 
 
 def needs(p: Params) -> tuple[File, ...]:

@@ -14,12 +14,11 @@ import pyarrow.compute as pc
 from pydantic import Field, field_validator, model_validator
 
 from stages.core import inputs
-from stages.core.fields import CONSTANT
 from stages.core.hashing import stable_hash
 from stages.core.inputs import DAMAGED, File, Part
 from stages.core.lines import BLOCK, BOM, LONGEST
 from stages.core.params import Positive, Section
-from stages.core.records import SPANS, Chunk, Reject, texts_of
+from stages.core.records import SPANS, Chunk, Reject
 from stages.core.streams import of_the_machine
 from stages.core.tags import Entities, Numbers, Scheme, Wrong, entities
 
@@ -121,8 +120,7 @@ class Texts(NamedTuple):
 
 
 def attributes(p: Params) -> pa.DataType:
-    constants = (name for file in p.files for name in file.constants if name not in CONSTANT)
-    return texts_of(*(["document"] if p.mark else []), *constants)
+    return inputs.attributes_of(p.files, *(["document"] if p.mark else []))
 
 
 def needs(p: Params) -> tuple[File, ...]:

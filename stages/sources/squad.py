@@ -10,12 +10,12 @@ import pyarrow as pa
 from pydantic import Field
 
 from stages.core import inputs
-from stages.core.fields import CONSTANT, as_text
+from stages.core.fields import as_text
 from stages.core.hashing import stable_hash
-from stages.core.inputs import File, Part
+from stages.core.inputs import CONSTANT, File, Part
 from stages.core.lines import BOM, BROKEN_OFF
 from stages.core.params import Count, Section
-from stages.core.records import Reject, Row, Span, texts_of
+from stages.core.records import Reject, Row, Span
 from stages.core.streams import DAMAGED, of_the_machine
 
 LARGEST = 2**28  # bytes of a file, some times SQuAD 2.0; parsed, it takes several times as much memory
@@ -42,7 +42,7 @@ class Params(Section):
 
 
 def attributes(p: Params) -> pa.DataType:
-    return texts_of("title", "moved", *(name for file in p.files for name in file.constants if name not in CONSTANT))
+    return inputs.attributes_of(p.files, "title", "moved")
 
 
 def needs(p: Params) -> tuple[File, ...]:

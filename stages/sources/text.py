@@ -9,11 +9,11 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from stages.core import inputs
-from stages.core.fields import CONSTANT, Side
-from stages.core.inputs import File, Part
+from stages.core.fields import Side
+from stages.core.inputs import CONSTANT, File, Part
 from stages.core.lines import LONGEST, Encoding, divisible, texts
 from stages.core.params import Section
-from stages.core.records import Chunk, Reject, chunk, texts_of
+from stages.core.records import Chunk, Reject, chunk
 
 BATCH = 10_000  # units that become columns at once
 
@@ -54,7 +54,7 @@ class Unit(NamedTuple):
 
 def attributes(p: Params) -> pa.DataType:
     """`path`: the member's, or the name of the file; and the constants."""
-    return texts_of("path", *(name for file in p.files for name in file.constants if name not in CONSTANT))
+    return inputs.attributes_of(p.files, "path")
 
 
 def needs(p: Params) -> tuple[File, ...]:
