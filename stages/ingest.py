@@ -2,19 +2,20 @@
 
 import json
 import shutil
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import count, groupby, islice
+from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
+from threading import Thread
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from stages.core.composition import Figures, composition, figures, pins
+from stages.core.composition import Figures, composition, figures, of_shard, pins, together
 from stages.core.faults import Fault
 from stages.core.files import read_json, write_json
 from stages.core.identity import (
@@ -29,6 +30,7 @@ from stages.core.identity import (
     repeated,
 )
 from stages.core.inputs import SCRAPE, File
+from stages.core.languages import identifier
 from stages.core.params import Positive, Section, Source
 from stages.core.records import (
     Chunk,
@@ -63,7 +65,8 @@ class Params(Section):
 
 class Read(NamedTuple):
     """What became of a part: the shards it was written to; of each document its number where nothing like it came
-    before, whether it has a key, and where it stands; what could not be read; and how many rows nobody wants."""
+    before, whether it has a key, and where it stands; what could not be read; how many rows nobody wants; and what its
+    data sheet tells."""
 
     shards: list[Path]
     numbers: Numbers
@@ -71,6 +74,7 @@ class Read(NamedTuple):
     places: "Places"
     rejects: list[Reject]
     unwanted: int
+    figures: Figures
 
 
 def refused(row: Row) -> str | None:
@@ -243,8 +247,8 @@ def read_part(task: Task, size: int) -> Read:
     kinds = module.attributes(source.params)
     counted, numbered = Counted(kinds, source.name), Numbered(source.name)
     chunks = counted.chunks(module.read(source.params, task.part, task.inputs))
-    written: list[Path] = []
-    for number, tables in groupby(cut(map(numbered.documents, chunks), size), key=itemgetter(0)):
+    written, found = list[Path](), list[Figures]()
+    for number, tables in groupby(cut(looked_at(map(numbered.documents, chunks), found), size), key=itemgetter(0)):
         written.append(task.out.with_name(f"{task.out.name}-{number}"))
         write_tables(written[-1], (table for _, table in tables), schema(kinds))
     return Read(
@@ -254,7 +258,15 @@ def read_part(task: Task, size: int) -> Read:
         numbered.places,
         [*counted.rejects, *numbered.rejects],
         counted.unwanted,
+        together(found),
     )
+
+
+def looked_at(tables: Iterable[pa.Table], found: list[Figures]) -> Iterator[pa.Table]:
+    """The same tables, while their figures are taken."""
+    for table in tables:
+        found.append(figures(table))
+        yield table
 
 
 def read(e: Engine, sources: Sequence[Source], size: int, out: Path) -> list[list[Read]]:
@@ -293,11 +305,12 @@ def settle(e: Engine, source: Source, results: Sequence[Read]) -> tuple[list[Rej
 
 def by_shard(paths: Sequence[Path], changed: dict[int, int | None]) -> Iterator[tuple[Path, dict[int, int | None]]]:
     """The changes of the rows of a part, for each of its shards that has some."""
-    begin = 0
+    rows, begin, at = sorted(changed), 0, 0
     for path in paths:
         end = begin + rows_in(path)
-        if own := {row - begin: one for row, one in changed.items() if begin <= row < end}:
-            yield path, own
+        first, at = at, bisect_left(rows, end)
+        if first < at:
+            yield path, {row - begin: changed[row] for row in rows[first:at]}
         begin = end
 
 
@@ -309,11 +322,13 @@ def change(of: tuple[Path, dict[int, int | None]]) -> None:
     for row, number in changed.items():
         stay[row] = number is not None
         ids[row] = number or 0
-    begins = count()
+    done = 0
 
     def other(table: pa.Table) -> pa.Table:
-        rows = list(islice(begins, len(table)))
-        return table.set_column(0, "id", as_ids(ids[rows])).filter(pa.array(stay[rows]))
+        nonlocal done
+        these = slice(done, done := done + len(table))
+        changed = table.set_column(0, "id", as_ids(ids[these]))
+        return changed if stay[these].all() else changed.filter(pa.array(stay[these]))
 
     rewritten(path, other)
 
@@ -346,9 +361,7 @@ def is_given(table: pa.Table) -> Any:
     return np.array([given(side) for side in table.column("split").to_pylist()], bool)
 
 
-def summary(
-    source: Source, found: Sequence[Figures], rejects: Sequence[Reject], unwanted: int, surplus: int
-) -> dict[str, Any]:
+def summary(source: Source, found: Figures, rejects: Sequence[Reject], unwanted: int, surplus: int) -> dict[str, Any]:
     """What a data sheet tells of a source; and all that it could not read."""
     brought = composition(found)
     rows = brought["documents"] + len(rejects)
@@ -371,13 +384,14 @@ def summary(
 
 def made(e: Engine, source: Source, results: Sequence[Read], key: str, out: Path, prefix: str) -> dict[str, Any]:
     """Names the shards of a source that was read, in order of arrival, and remembers them."""
-    rejects, surplus = settle(e, source, results)
+    repeats, surplus = settle(e, source, results)
     shards = [out / f"{prefix}-{n:05}.parquet" for n in range(sum(len(one.shards) for one in results))]
     for path, shard in zip((path for one in results for path in one.shards), shards, strict=True):
         path.rename(shard)
-    rejects = [*(one for result in results for one in result.rejects), *rejects]
-    found = e.map(figures, shards, what="data sheet")
-    told = summary(source, found, rejects, sum(one.unwanted for one in results), surplus)
+    rejects = [*(one for result in results for one in result.rejects), *repeats]
+    fewer = bool(repeats or surplus)
+    found = e.map(of_shard, shards, what="data sheet") if fewer else [result.figures for result in results]
+    told = summary(source, together(found), rejects, sum(one.unwanted for one in results), surplus)
     with memo.remembering(e.cache, key) as folder:
         for n, shard in enumerate(shards):
             shutil.copyfile(shard, folder / f"{n:05}.parquet")
@@ -403,6 +417,8 @@ def stage(e: Engine, p: Params, scrape: Path, out: Path) -> str:
     ]
     known = {n: folder for n, key in enumerate(keys) if (folder := memo.recalled(e.cache, key))}
     new = [n for n in range(len(keys)) if n not in known]
+    if new:
+        Thread(target=identifier, daemon=True).start()
     results = dict(zip(new, read(e, [sources[n] for n in new], p.shard_documents, out), strict=True))
     summaries = [
         taken(known[n], out, prefixes[n]) if n in known else made(e, sources[n], results[n], keys[n], out, prefixes[n])

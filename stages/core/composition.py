@@ -12,50 +12,61 @@ import pyarrow as pa
 import pyarrow.compute
 
 from stages.core import languages
+from stages.core.identity import as_numbers
 from stages.core.records import read_table
 
 pc: Any = pyarrow.compute  # its functions are made while it is imported
 COMMONEST = 100  # values that are counted apart
-DRAWN, LOOKED = 1_000, 500  # documents whose language is told, and the characters that it is told by
+DRAWN, LOOKED = 1_000, 200  # documents whose language is told, and the characters that it is told by
 FIELDS = ("label", "labels", "spans", "pair", "targets", "group", "split")
 
 
 class Figures(NamedTuple):
-    """Those of one shard: how many texts are how long, how many documents have what, and of the documents with the
-    lowest ids, which are as good as drawn, how their texts begin."""
+    """Those of some documents: how many texts are how long, how many documents have what, and of the documents with
+    the lowest ids, which are as good as drawn, how their texts begin."""
 
     lengths: Counter[int]
     filled: Counter[str]
     labels: Counter[str]
     sides: Counter[str]
-    drawn: list[tuple[str, str]]
+    drawn: list[tuple[int, str]]
 
 
-def figures(path: Path) -> Figures:
+def of_shard(path: Path) -> Figures:
     """The figures of a shard."""
-    table = read_table(path, ["id", "text", *FIELDS])
-    lowest = pc.sort_indices(table.column("id"))[:DRAWN]
-    begins = pc.utf8_slice_codeunits(table.column("text"), 0, LOOKED).take(lowest).to_pylist()
+    return figures(read_table(path, ["id", "text", *FIELDS]))
+
+
+def figures(table: pa.Table) -> Figures:
+    """The figures of a table of documents."""
+    numbers = as_numbers(table.column("id"))
+    lowest = np.argpartition(numbers, DRAWN)[:DRAWN] if len(numbers) > DRAWN else np.arange(len(numbers))
+    begins = pc.utf8_slice_codeunits(table.column("text").take(pa.array(lowest)), 0, LOOKED).to_pylist()
     return Figures(
         values(pc.utf8_length(table.column("text"))),
         Counter({name: len(table) - table.column(name).null_count for name in FIELDS}),
         labels_of(table),
         values(table.column("split")),
-        list(zip(table.column("id").take(lowest).to_pylist(), begins, strict=True)),
+        list(zip(numbers[lowest].tolist(), begins, strict=True)),
     )
 
 
-def composition(found: Sequence[Figures]) -> dict[str, Any]:
-    """The figures of all shards of a source together."""
+def together(found: Sequence[Figures]) -> Figures:
+    """The figures of all these documents."""
     lengths, filled, labels, sides = (sum(of, Counter[Any]()) for of in list(zip(*found, strict=True))[:4] or [()] * 4)
     drawn = heapq.nsmallest(DRAWN, chain.from_iterable(one.drawn for one in found))
+    return Figures(lengths, filled, labels, sides, drawn)
+
+
+def composition(found: Figures) -> dict[str, Any]:
+    """The same for people."""
     return {
-        "documents": lengths.total(),
-        "characters": quantiles(lengths),
-        "fields": {name: filled[name] for name in FIELDS if filled[name]},
-        "labels": commonest(labels),
-        "sides": commonest(sides),
-        "languages": languages.counted(text for _, text in drawn),
+        "documents": found.lengths.total(),
+        "characters": quantiles(found.lengths),
+        "fields": {name: found.filled[name] for name in FIELDS if found.filled[name]},
+        "labels": commonest(found.labels),
+        "sides": commonest(found.sides),
+        "languages": languages.counted(text for _, text in found.drawn),
     }
 
 
@@ -77,8 +88,8 @@ def labels_of(table: pa.Table) -> Counter[str]:
 
 def values(column: pa.ChunkedArray) -> Counter[Any]:
     """The values of a column, each with its number."""
-    counts = column.value_counts()
-    return Counter({one["values"]: one["counts"] for one in counts.to_pylist() if one["values"] is not None})
+    found, counts = (one.to_pylist() for one in column.value_counts().flatten())
+    return Counter({value: count for value, count in zip(found, counts, strict=True) if value is not None})
 
 
 def commonest(counts: Counter[str]) -> dict[str, int]:

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 from pydantic import Field, TypeAdapter, ValidationError
@@ -173,13 +172,14 @@ def called(texts: pa.Array, names: Mapping[str, str]) -> pa.Array:
 
 def filled(texts: pa.Array) -> pa.Array:
     """An empty text is none."""
-    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+    empty = pc.equal(texts, "")
+    return pc.if_else(empty, pa.scalar(None, pa.string()), texts) if pc.any(empty).as_py() else texts
 
 
 def has_nul(texts: pa.Array) -> bool:
     """Whether there is a NUL character in any."""
     data = texts.buffers()[2]
-    return data is not None and 0 in np.frombuffer(data, np.uint8)
+    return data is not None and b"\0" in data.to_pybytes()
 
 
 def wanted(

@@ -5,9 +5,11 @@ fields came before, if they did. Ids are 64 bits, numbers here and hexadecimal d
 made at once, as there are millions.
 """
 
+from binascii import unhexlify
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -20,29 +22,31 @@ Flags = np.ndarray[Any, np.dtype[np.bool_]]
 Place = tuple[int, int]  # a part, and a row of it
 FIELDS = ("text", "label", "labels", "pair", "targets", "group", "split", "spans")
 DIGITS = 16
+EACH = 8  # bytes of a part's length
+EMPTY = bytes(EACH)  # the part that nothing is in
 
 
 def identified(source: str, rows: pa.Table) -> tuple[Numbers, Flags]:
     """The number of each row, as it is where nothing like it came before, and which rows have a key."""
     count = len(rows)
     if "key" not in rows.column_names:
-        return hashed(contents(source, rows)), np.zeros(count, bool)
+        return hashed(source, contents(rows)), np.zeros(count, bool)
     keys = rows.column("key").combine_chunks()
-    of_keys = joined([common(source, count), parts("", keys)])
+    of_keys = joined(part("", pc.fill_null(keys, "")))
     if not keys.null_count:
-        return hashed(of_keys), np.ones(count, bool)
+        return hashed(source, of_keys), np.ones(count, bool)
     keyed = keys.is_valid()
-    return hashed(pc.if_else(keyed, of_keys, contents(source, rows))), keyed.to_numpy(zero_copy_only=False)
+    return hashed(source, pc.if_else(keyed, of_keys, contents(rows))), keyed.to_numpy(zero_copy_only=False)
 
 
-def contents(source: str, rows: pa.Table) -> pa.Array:
+def contents(rows: pa.Table) -> pa.Array:
     """All fields that have a value, each with its name: one that has none is as one that is not there. The empty part
     is there for no key to be like it."""
     columns = {name: rows.column(name).combine_chunks() for name in FIELDS if name in rows.column_names}
     attributes = rows.column("attributes").combine_chunks()
     columns |= {f"attributes.{field.name}": pc.struct_field(attributes, n) for n, field in enumerate(attributes.type)}
-    filled = [parts(f"{name}=", written(column)) for name, column in columns.items() if column.null_count < len(column)]
-    return joined([common(source, len(rows)), common("", len(rows)), *filled])
+    filled = [part(f"{name}=", written(column)) for name, column in columns.items() if column.null_count < len(column)]
+    return joined([pa.array([EMPTY] * len(rows), pa.binary())], *filled)
 
 
 def written(column: pa.Array) -> pa.Array:
@@ -53,51 +57,57 @@ def written(column: pa.Array) -> pa.Array:
     if pa.types.is_struct(values.type):
         *numbers, labels = (pc.cast(one, pa.string()) for one in values.flatten())
         values = pc.binary_join_element_wise(*numbers, labels, " ")
-    each = joined([parts("", values)]) if len(values) else pa.array([], pa.binary())
+    each = joined(part("", values)) if len(values) else pa.array([], pa.binary())
     lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
     offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
     texts = pc.binary_join(pa.ListArray.from_arrays(offsets, each), b"")
     return pc.if_else(column.is_valid(), texts, pa.scalar(None, pa.binary()))
 
 
-def parts(name: str, values: pa.Array) -> pa.Array:
-    """A part of a hash in each row, as `stable_hash` has it: its length, a name and the value; none where none is."""
-    begin = name.encode()
+def part(name: str, values: pa.Array) -> list[pa.Array]:
+    """A part of a hash in each row, as `stable_hash` has it: its length and a name, and the value; none where none
+    is."""
+    begin, count = name.encode(), len(values)
+    width = EACH + len(begin)
+    heads = np.empty((count, width), np.uint8)
     lengths = pc.fill_null(pc.binary_length(values), 0).to_numpy().astype("<i8") + len(begin)
-    offsets = np.arange(0, 8 * len(values) + 8, 8, dtype=np.int32)
-    sizes = pa.BinaryArray.from_buffers(pa.binary(), len(values), [None, pa.py_buffer(offsets), pa.py_buffer(lengths)])
-    return pc.binary_join_element_wise(sizes, pa.scalar(begin), values.cast(pa.binary()), pa.scalar(b""))
+    heads[:, :EACH] = lengths.view(np.uint8).reshape(count, EACH)
+    heads[:, EACH:] = np.frombuffer(begin, np.uint8)
+    offsets = np.arange(0, width * count + 1, width, dtype=np.int32)
+    found = pa.BinaryArray.from_buffers(pa.binary(), count, [None, pa.py_buffer(offsets), pa.py_buffer(heads)])
+    if values.null_count:
+        found = pc.if_else(values.is_valid(), found, pa.scalar(None, pa.binary()))
+    return [found, values.cast(pa.binary())]
 
 
-def common(value: str, count: int) -> pa.Array:
-    """A part of a hash that rows have in common."""
-    return parts(value, pa.array([""] * count, pa.string()))
-
-
-def joined(found: Sequence[pa.Array]) -> pa.Array:
+def joined(*found: Sequence[pa.Array]) -> pa.Array:
     """The parts of each row that are there, together."""
-    return pc.binary_join_element_wise(*found, pa.scalar(b""), null_handling="skip")
+    return pc.binary_join_element_wise(*chain.from_iterable(found), pa.scalar(b""), null_handling="skip")
 
 
-def hashed(messages: pa.Array) -> Numbers:
-    """64 bits of BLAKE2b of each."""
-    digests = b"".join([blake2b(one, digest_size=8).digest() for one in messages.to_pylist()])
-    return np.frombuffer(digests, "<u8").astype(np.uint64)
+def hashed(source: str, messages: pa.Array) -> Numbers:
+    """64 bits of BLAKE2b of each, after the source's name."""
+    name = source.encode()
+    begun = blake2b(len(name).to_bytes(EACH, "little") + name, digest_size=8)
+    digests = list[bytes]()
+    for message in messages.to_pylist():
+        one = begun.copy()  # costs half of a new one
+        one.update(message)
+        digests.append(one.digest())
+    return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
 
 
 def again(numbers: Numbers, seen: set[int]) -> list[int]:
     """The rows whose number came before; `seen` are those that did."""
     found = numbers.tolist()
-    fresh = set(found)
-    if len(fresh) == len(found) and fresh.isdisjoint(seen):
-        seen |= fresh
+    known, before = seen.intersection(found), len(seen)
+    seen.update(found)
+    if len(seen) - before == len(found):
         return []
-    rows: list[int] = []
-    for row, number in enumerate(found):
-        if number in seen:
-            rows.append(row)
-        seen.add(number)
-    return rows
+    _, first = np.unique(numbers, return_index=True)
+    later = np.isin(numbers, np.fromiter(known, np.uint64, len(known)))
+    later[np.delete(np.arange(len(numbers)), first)] = True
+    return np.flatnonzero(later).tolist()
 
 
 def repeated(source: str, these: Sequence[int], times: "Counter[int]") -> Numbers:
@@ -106,8 +116,7 @@ def repeated(source: str, these: Sequence[int], times: "Counter[int]") -> Number
     for content in these:
         times[content] += 1
         counts.append(f"{times[content] + 1}")
-    columns = (pa.array(map(str, these), pa.string()), pa.array(counts, pa.string()))
-    return hashed(joined([common(source, len(these)), *(parts("", one) for one in columns)]))
+    return hashed(source, joined(*(part("", pa.array(one, pa.string())) for one in (map(str, these), counts))))
 
 
 def renumbered(
@@ -151,5 +160,12 @@ def as_ids(numbers: Numbers) -> pa.Array:
 
 def as_numbers(ids: pa.ChunkedArray) -> Numbers:
     """The same back."""
-    digits = "".join(ids.to_pylist())
-    return np.frombuffer(bytes.fromhex(digits), ">u8").astype(np.uint64)
+    digits = b"".join(map(characters, ids.chunks))
+    return np.frombuffer(unhexlify(digits), ">u8").astype(np.uint64)
+
+
+def characters(ids: pa.Array) -> bytes:
+    """The digits of ids, which lie one after the other."""
+    _, offsets, data = ids.buffers()
+    start = np.frombuffer(offsets, np.int32)[ids.offset] if len(ids) else 0
+    return data[start : start + DIGITS * len(ids)].to_pybytes() if len(ids) else b""

@@ -39,7 +39,7 @@ from stages.core.streams import (
 )
 from stages.core.tars import REST, distinct, indexed, unpacked
 
-PART = 2**26  # bytes of a plain file, or of members, that are read as one
+PART = 2**25  # bytes of a plain file, or of members, that are read as one
 MEMBERS = 500  # members that are read as one
 NAMES, WIDE = 20, 60  # of the names that others gave, how many a message shows, and how many characters of one
 LAID_OUT, SCRAPE = "data/scrape/", "scrape"  # the folder of captures, and what stands for their sha256
@@ -248,11 +248,12 @@ def stretches(path: Path, quoting: Quoting | None) -> list[tuple[int, int, int]]
     found, start, line, lines, odd, last = list[tuple[int, int, int]](), 0, 1, 1, False, b"\n"
     with path.open("rb") as file:
         at = 0
-        while block := file.read(PART):
+        while block := file.read(min(PART, BLOCK)):
             around = last, block if at else block.removeprefix(BOM), file.peek(1)[:1] or b"\n"
             if quoting and stray(b"".join(around), quoting, int(odd)):
                 return [(0, path.stat().st_size, 1)]
-            cut = end_of_line(block, quotes, odd)
+            enough = at + len(block) >= start + PART
+            cut = end_of_line(block, quotes, odd) if enough else None
             if cut is not None and at + cut > start:
                 found.append((start, at + cut, line))
                 start, line = at + cut, lines + block.count(b"\n", 0, cut)
@@ -270,10 +271,9 @@ def stray(around: bytes, quoting: Quoting, odd: int) -> bool:
     import numpy as np
 
     data = np.frombuffer(around, np.uint8)
-    edges = np.frombuffer(b"\r\n" + quoting.quote + quoting.delimiter, np.uint8)
+    edge = np.isin(np.arange(256), list(b"\r\n" + quoting.quote + quoting.delimiter))
     at = np.flatnonzero(data[1:-1] == quoting.quote[0]) + 1
-    before, after = data[at[odd::2] - 1], data[at[1 - odd :: 2] + 1]
-    return not (np.isin(before, edges).all() and np.isin(after, edges).all())
+    return not (edge[data[at[odd::2] - 1]].all() and edge[data[at[1 - odd :: 2] + 1]].all())
 
 
 def end_of_line(block: bytes, quotes: bytes | None, odd: bool) -> int | None:

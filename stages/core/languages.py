@@ -3,15 +3,22 @@
 from collections import Counter
 from collections.abc import Iterable
 from functools import cache
+from threading import Lock
 from typing import Any
 
 SHORTEST = 40  # characters; of shorter texts it is too often wrong
 SHORT = "too short to tell"
+ALONE = Lock()
+
+
+def identifier() -> Any:
+    """The model; to read it takes a second, so a thread may do so before it is needed."""
+    with ALONE:
+        return model()
 
 
 @cache
-def identifier() -> Any:
-    """The model; to read it takes a second."""
+def model() -> Any:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     return LanguageIdentifier.from_model_file(MODEL_FILE)

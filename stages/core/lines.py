@@ -2,17 +2,19 @@
 
 import codecs
 from collections.abc import Iterator
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
+import numpy as np
 from pydantic import AfterValidator
 
 from stages.core.records import Reject
 from stages.core.streams import DAMAGED, Stream, of_the_machine
 
-BLOCK = 2**22
+BLOCK = 2**21
 LONGEST = 2**24  # bytes of a line
 BOM = b"\xef\xbb\xbf"  # where files were put one after the other, it begins lines too
 BROKEN_OFF = "the file breaks off here"
+Places = np.ndarray[Any, np.dtype[np.int64]]
 # A byte of theirs that looks like a line's end is one.
 DIVISIBLE = ("utf-8", "ascii", "iso8859", "cp125")
 
@@ -56,18 +58,21 @@ def blocks(stream: Pieces) -> Iterator[bytes]:
     yield b"".join(pieces)
 
 
-def runs(stream: Pieces, place: str, number: int = 1) -> Iterator[tuple[int, list[bytes]] | Reject]:
-    """Lines that follow one another, without their ends, and the number of the first; a line that is too long, and
+def stretches(stream: Pieces, place: str, number: int = 1) -> Iterator[tuple[int, bytes] | Reject]:
+    """Whole lines that follow one another, as they are, and the number of the first; a line that is too long, and
     damage, is a reject."""
     rest, long = b"", False
     try:
         for block in blocks(stream):
-            *whole, rest = (rest + block).split(b"\n")
-            if long and whole:
+            begin, end = 0, block.rfind(b"\n") + 1
+            if long and end:
                 yield too_long(place, number)
-                whole, number, long = whole[1:], number + 1, False
-            yield from fitting(whole, place, number)
-            number += len(whole)
+                begin, number, long = block.find(b"\n") + 1, number + 1, False
+            if begin < end:
+                data = b"".join((rest, memoryview(block)[begin:end]))
+                yield from fitting(data, place, number)
+                number += data.count(b"\n")
+            rest = block[end:] if end else rest + block
             if len(rest) > LONGEST or long:
                 rest, long = b"", True
     except DAMAGED as error:
@@ -78,30 +83,40 @@ def runs(stream: Pieces, place: str, number: int = 1) -> Iterator[tuple[int, lis
     if long:
         yield too_long(place, number)
     elif rest:
-        yield number, bare([rest])
+        yield number, rest
 
 
-def fitting(lines: list[bytes], place: str, number: int) -> Iterator[tuple[int, list[bytes]] | Reject]:
+def fitting(data: bytes, place: str, number: int) -> Iterator[tuple[int, bytes] | Reject]:
     """The same of lines that are whole."""
-    if lines and max(map(len, lines)) <= LONGEST:
-        yield number, bare(lines)
+    if len(data) <= LONGEST:
+        yield number, data
         return
-    for at, line in enumerate(lines, start=number):
-        yield too_long(place, at) if len(line) > LONGEST else (at, bare([line]))
+    for at, line in enumerate(split(data), start=number):
+        yield too_long(place, at) if len(line) > LONGEST else (at, line)
 
 
-def bare(lines: list[bytes]) -> list[bytes]:
-    """Lines without Windows' ends and byte order marks."""
-    return [line.removesuffix(b"\r").removeprefix(BOM) for line in lines]
+def newlines(data: bytes) -> Places:
+    """Where lines end."""
+    return np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
+
+
+def split(data: bytes) -> list[bytes]:
+    """Lines without their ends."""
+    return data.removesuffix(b"\n").split(b"\n")
+
+
+def bare(data: bytes) -> list[bytes]:
+    """Lines without their ends, Windows' too, and without byte order marks."""
+    return [line.removesuffix(b"\r").removeprefix(BOM) for line in split(data)]
 
 
 def lines(stream: Pieces, place: str, number: int = 1) -> Iterator[tuple[int, bytes] | Reject]:
     """The same, each line with its number."""
-    for one in runs(stream, place, number):
+    for one in stretches(stream, place, number):
         if isinstance(one, Reject):
             yield one
         else:
-            yield from enumerate(one[1], start=one[0])
+            yield from enumerate(bare(one[1]), start=one[0])
 
 
 def too_long(place: str, number: int) -> Reject:

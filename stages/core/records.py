@@ -1,6 +1,7 @@
 """The record: one schema for every document, in Parquet shards; and the side tables keyed by its id."""
 
 import errno
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,8 +15,36 @@ import pyarrow.parquet as pq
 from stages.core.faults import Fault
 from stages.core.files import writing
 
+
+class NoPandas:
+    """A finder of modules that says of pandas that it is not there."""
+
+    @staticmethod
+    def find_spec(name: str, *_: object) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
+def without_pandas() -> None:
+    """With its first array, pyarrow looks for pandas, and asks it ever after what kind a value is. None of ours is of
+    pandas, and to import that takes each process of each stage half a second; so now, while it is hidden."""
+    if "pandas" not in sys.modules:
+        sys.meta_path.insert(0, NoPandas)
+        pa.array([""])
+        sys.meta_path.remove(NoPandas)
+
+
+without_pandas()
 pc: Any = pyarrow.compute  # its functions are made while it is imported
 ROW_GROUP = 10_000
+# Of the columns of documents, those whose values come again: a dictionary of all texts, or ids, would only cost time,
+# as would their least and largest, which nobody asks for.
+WRITTEN: Any = {
+    "compression": "zstd",
+    "store_schema": True,
+    "write_statistics": False,
+    "use_dictionary": ["label", "source", "group", "split", "spans.list.element.label", "labels.list.element"],
+}
 LARGE = 2**25  # bytes of columns that are written as one row group
 
 
@@ -134,7 +163,7 @@ def write_table(path: Path, table: pa.Table) -> None:
 def write_tables(path: Path, tables: Iterable[pa.Table], kinds: pa.Schema) -> None:
     """The same of tables that come one after the other: row groups are what they are in whatever pieces they come, and
     none is larger than memory allows."""
-    with writing(path) as beside, pq.ParquetWriter(beside, kinds, compression="zstd", store_schema=True) as writer:
+    with writing(path) as beside, pq.ParquetWriter(beside, kinds, **WRITTEN) as writer:
         for table in grouped(tables):
             writer.write_table(table.combine_chunks(), row_group_size=ROW_GROUP)
 
@@ -182,7 +211,7 @@ def rewritten(path: Path, change: Callable[[pa.Table], pa.Table]) -> None:
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     """The named columns of a shard (all where none is named)."""
     try:
-        # pq.read_table would import all of pyarrow.dataset, and pandas with it.
+        # pq.read_table would import all of pyarrow.dataset.
         with pq.ParquetFile(path) as file:
             return file.read(columns, use_threads=False)
     except (OSError, pa.ArrowInvalid) as error:

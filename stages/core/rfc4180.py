@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from io import BufferedReader, BytesIO
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from stages.core.lines import BOM, LONGEST, blocks
+from stages.core.lines import BOM, LONGEST, Places, blocks, newlines
 from stages.core.streams import DAMAGED, Pieces, Stream
 
-Places = np.ndarray[Any, np.dtype[np.int64]]
 WIDEST = 2_000  # columns; each costs some 10 kB, whatever is in it
 LF, CR = ord("\n"), ord("\r")
 
@@ -64,15 +63,15 @@ def divided(stream: Stream, marks: Marks | None, line: int) -> Iterator[Block | 
     try:
         for block in coming:
             rest += block if line > 1 or rest else block.removeprefix(BOM)
-            newlines = np.flatnonzero(np.frombuffer(rest, np.uint8) == LF)
-            ends = record_ends(rest, newlines, marks)
+            every = newlines(rest)
+            ends = record_ends(rest, every, marks)
             if ends is None or len(rest) > LONGEST:
                 break
             if len(ends):
-                whole = numbered(rest[: ends[-1] + 1], newlines, ends, line)
+                whole = numbered(rest[: ends[-1] + 1], every, ends, line)
                 if len(whole.numbers):
                     yield whole
-                line += int(np.searchsorted(newlines, ends[-1], side="right"))
+                line += int(np.searchsorted(every, ends[-1], side="right"))
                 rest = rest[ends[-1] + 1 :]
     except DAMAGED as error:
         coming = raising(error)
@@ -85,28 +84,29 @@ def raising(error: Exception) -> Iterator[bytes]:
     yield b""
 
 
-def record_ends(data: bytes, newlines: Places, marks: Marks) -> Places | None:
-    """The newlines that end records; none at all where quotes, or ends of lines, are not where they usually are."""
-    if data.count(b"\r") != data.count(b"\r\n") + data.endswith(b"\r"):
+def record_ends(data: bytes, every: Places, marks: Marks) -> Places | None:
+    """Of every newline those that end records; none at all where quotes, or ends of lines, are not where they usually
+    are."""
+    if b"\r" in data and data.count(b"\r") != data.count(b"\r\n") + data.endswith(b"\r"):
         return None
     if marks.quote is None or marks.quote.encode() not in data:
-        return newlines
+        return every
     characters = np.frombuffer(data, np.uint8)
     quotes = np.flatnonzero(characters == ord(marks.quote))
-    ends = newlines[np.searchsorted(quotes, newlines) % 2 == 0]
+    ends = every[np.searchsorted(quotes, every) % 2 == 0]
     quotes = quotes[: np.searchsorted(quotes, ends[-1])] if len(ends) else quotes[:0]
     opening, closing = quotes[::2], quotes[1::2]
     # Two quotes in a quoted field stand for one: the first closes it, the second opens it again.
-    begins = np.isin(characters[opening - 1], [ord(marks.delimiter), ord(marks.quote), LF]) | (opening == 0)
-    stops = np.isin(characters[closing + 1], [ord(marks.delimiter), ord(marks.quote), LF, CR])
-    return ends if begins.all() and stops.all() else None
+    edge = np.isin(np.arange(256), list(f"{marks.delimiter}{marks.quote}\r\n".encode()))
+    begins = edge[characters[opening - 1]] & (characters[opening - 1] != CR) | (opening == 0)
+    return ends if begins.all() and edge[characters[closing + 1]].all() else None
 
 
-def numbered(data: bytes, newlines: Places, ends: Places, line: int) -> Block:
+def numbered(data: bytes, every: Places, ends: Places, line: int) -> Block:
     """Whole records with the line of each; a blank line is none."""
     begins = np.concatenate([[0], ends[:-1] + 1])
     blank = (begins == ends) | (begins + 1 == ends) & (np.frombuffer(data, np.uint8)[begins] == CR)
-    return Block(data, line, line + np.searchsorted(newlines, begins)[~blank])
+    return Block(data, line, line + np.searchsorted(every, begins)[~blank])
 
 
 def columns(block: Block, names: Sequence[str], marks: Marks | None) -> dict[str, pa.Array] | None:

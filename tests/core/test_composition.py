@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.core import composition as made
-from stages.core.composition import composition, figures, pins, quantiles
+from stages.core.composition import Figures, composition, of_shard, pins, quantiles, together
 from stages.core.languages import SHORT, language
 from stages.core.records import Document, Span, write_documents
 
@@ -21,7 +21,7 @@ GERMAN = "Der Ausschuss tritt am Donnerstag wieder zusammen und berät über den
 
 def document(number: int, text: str, **fields: object) -> Document:
     """Of source `a`."""
-    return Document(f"{number:04}", text, None, "a", None, None, {})._replace(**fields)
+    return Document(f"{number:016x}", text, None, "a", None, None, {})._replace(**fields)
 
 
 def written(folder: Path, *shards: list[Document]) -> list[Path]:
@@ -32,10 +32,14 @@ def written(folder: Path, *shards: list[Document]) -> list[Path]:
     return paths
 
 
+def figures(folder: Path, *shards: list[Document]) -> Figures:
+    return together([of_shard(path) for path in written(folder, *shards)])
+
+
 def test_figures_are_of_all_shards_together(tmp_path: Path) -> None:
     first = [document(1, "aé🙂", label="x", split="test"), document(2, ENGLISH, labels=("y", "x"))]
     second = [document(3, GERMAN, spans=(Span(0, 3, "z"), Span(4, 5, "z")), pair="p", targets=("t",), group="g")]
-    assert composition(list(map(figures, written(tmp_path, first, second)))) == {
+    assert composition(figures(tmp_path, first, second)) == {
         "documents": 3,
         "characters": [3, 3, len(ENGLISH), len(GERMAN), len(GERMAN)],
         "fields": {"label": 1, "labels": 1, "spans": 1, "pair": 1, "targets": 1, "group": 1, "split": 1},
@@ -47,11 +51,8 @@ def test_figures_are_of_all_shards_together(tmp_path: Path) -> None:
 
 def test_of_nothing_there_is_little_to_tell(tmp_path: Path) -> None:
     nothing = {"fields": {}, "labels": {}, "sides": {}, "languages": {}}
-    assert (
-        composition([])
-        == composition(list(map(figures, written(tmp_path, []))))
-        == {"documents": 0, "characters": None, **nothing}
-    )
+    for found in (figures(tmp_path), figures(tmp_path, [])):
+        assert composition(found) == {"documents": 0, "characters": None, **nothing}
 
 
 def test_languages_are_those_of_documents_that_are_the_same_however_they_are_divided(
@@ -62,7 +63,7 @@ def test_languages_are_those_of_documents_that_are_the_same_however_they_are_div
     parts = [rows[::-1]], [rows[5:], rows[:5]], [[one] for one in rows]
     for n, shards in enumerate(parts):
         (folder := tmp_path / f"{n}").mkdir()
-        assert composition(list(map(figures, written(folder, *shards))))["languages"] == {"en": 2, "de": 1}
+        assert composition(figures(folder, *shards))["languages"] == {"en": 2, "de": 1}
 
 
 @given(st.lists(st.integers(0, 9), min_size=1))
@@ -74,7 +75,7 @@ def test_quantiles_are_those_of_the_numbers_themselves(numbers: list[int]) -> No
 def test_values_beyond_the_commonest_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(made, "COMMONEST", 2)
     rows = [document(n, "a", label=label) for n, label in enumerate("cbbaad")]
-    assert composition([*map(figures, written(tmp_path, rows))])["labels"] == {"a": 2, "b": 2}
+    assert composition(figures(tmp_path, rows))["labels"] == {"a": 2, "b": 2}
 
 
 def test_a_language_is_told_of_what_is_long_enough() -> None:

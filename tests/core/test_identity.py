@@ -77,8 +77,10 @@ def test_ids_of_keys_are_those_of_one_key_alone(rows: list[Key]):
     numbers, keyed = identity.identified("s", table(rows))
     assert keyed.tolist() == [key is not None for key, _ in rows]
     expected = [document_id("s", *(("", f"text={text}") if key is None else (key,))) for key, text in rows]
-    assert identity.as_ids(numbers).to_pylist() == expected
-    assert identity.as_numbers(identity.as_ids(numbers)).tolist() == numbers.tolist()
+    ids = identity.as_ids(numbers)
+    assert ids.to_pylist() == expected
+    for cut in range(len(rows) + 1):
+        assert identity.as_numbers(pa.chunked_array([ids[:cut], ids[cut:]])).tolist() == numbers.tolist()
 
 
 def test_what_came_before_is_told_within_a_part_and_over_them():
@@ -89,7 +91,7 @@ def test_what_came_before_is_told_within_a_part_and_over_them():
 
 
 def contents(*rows: Row) -> list[bytes]:
-    return identity.contents("s", tabled(rows, schema(texts_of("year", "none"), Row._fields))).to_pylist()
+    return identity.contents(tabled(rows, schema(texts_of("year", "none"), Row._fields))).to_pylist()
 
 
 BARE = Row(None, "text", None, None, {"year": None, "none": None})
@@ -127,7 +129,7 @@ def test_rows_count_the_same_alone_and_among_others():
 def test_a_field_that_is_none_is_as_one_that_is_not_there():
     (bare,) = contents(BARE)
     table = pa.table({"text": ["text"], "attributes": pa.array([{"none": None}], texts_of())})
-    assert identity.contents("s", table).to_pylist() == [bare]
+    assert identity.contents(table).to_pylist() == [bare]
 
 
 def test_a_part_of_a_table_counts_as_it_does_in_the_whole():
@@ -135,6 +137,6 @@ def test_a_part_of_a_table_counts_as_it_does_in_the_whole():
         [BARE._replace(attributes={"year": f"{n}", "none": None}) for n in range(5)],
         schema(texts_of("year", "none"), Row._fields),
     )
-    whole = identity.contents("s", rows)
-    assert identity.contents("s", rows.slice(2, 2)) == whole[2:4]
-    assert len(identity.contents("s", rows.slice(0, 0))) == 0
+    whole = identity.contents(rows)
+    assert identity.contents(rows.slice(2, 2)) == whole[2:4]
+    assert len(identity.contents(rows.slice(0, 0))) == 0

@@ -1,5 +1,7 @@
 """Documents through Parquet: any text comes back, the same rows give the same bytes."""
 
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -131,3 +133,13 @@ def test_a_shard_is_the_same_bytes_in_whatever_pieces_it_comes(tmp_path: Path):
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
     records.rewritten(tmp_path / "two", lambda table: table.slice(1))
     assert records.rows_in(tmp_path / "two") == 2_999
+
+
+def test_pyarrow_leaves_pandas_alone_until_somebody_wants_it() -> None:
+    story = """
+import sys, stages.core.records, pyarrow as pa
+table = pa.Table.from_pylist([{"a": 1, "b": ["x", None]}])
+print("pandas" in sys.modules, table.to_pandas().loc[0, "a"])
+"""
+    done = subprocess.run([sys.executable, "-c", story], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "1"]
