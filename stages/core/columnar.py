@@ -14,7 +14,7 @@ from stages.core import fields, inputs, unpacking
 from stages.core.faults import Fault, did_you_mean
 from stages.core.fields import Batch
 from stages.core.inputs import PART, File
-from stages.core.lines import BROKEN_OFF, LONGEST
+from stages.core.lines import BROKEN_OFF, LONGEST, unread
 from stages.core.records import Reject
 from stages.core.streams import DAMAGED, bomb, bound, of_the_machine
 
@@ -95,7 +95,7 @@ def whole(stream: IO[bytes]) -> pa.NativeFile:
     except DAMAGED as error:
         if of_the_machine(error):
             raise
-        raise Unreadable(f"damaged: {error}") from None
+        raise Unreadable(unread(error)) from None
     if len(content) > LARGEST:
         raise Unreadable(f"more than {LARGEST:,} bytes, packed as a whole; unpack it")
     return pa.BufferReader(content)
