@@ -67,7 +67,7 @@ class File(Section):
     that all its rows share.
     """
 
-    at: str
+    at: web.Place
     sha256: Pinned
     members: str | None
     constants: dict[str, str]
