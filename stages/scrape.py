@@ -37,7 +37,7 @@ Host = Annotated[str, written(r"[a-z0-9.:-]+", "a host is wanted, such as wiki.i
 class Capture(Section):
     """Where a capture is, a path or an address, and what it is: `reprolm pin scrape` writes both."""
 
-    at: str
+    at: web.Place
     sha256: Sha256
 
 

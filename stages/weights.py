@@ -26,7 +26,7 @@ class Place(Section):
     """Somewhere the files may be: a wheel's folder, a Hub repository, a local folder, an address."""
 
     kind: Literal["wheel", "hub", "folder", "url"]
-    at: str
+    at: web.Place
 
 
 # Data that nobody runs: tensors, JSON, lists of words, SentencePiece models. What Python unpickles or imports is code.

@@ -24,10 +24,10 @@ from hypothesis import strategies as st
 from stages.commands.crawler.addresses import canonical, within
 from stages.commands.crawler.crawl import Yield, crawled
 from stages.commands.crawler.markup import said
-from stages.commands.crawler.wire import public
 from stages.core import crawls
 from stages.core.crawls import Record
 from stages.core.faults import Fault
+from stages.core.web import public
 from stages.scrape import Crawl
 from tests.conftest import ROOT
 from tests.site import Handler, Route, Said, Server, page

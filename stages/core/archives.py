@@ -15,6 +15,8 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 # zipfile reads the list of members in one go and makes an object of each: 8 MiB are some 100,000 members.
 LIST = 2**23
+# Of a member there: how it begins, how long that is without its name, and the flag of names in UTF-8.
+MEMBER, SIZE, UTF_8 = b"PK\1\2", 46, 0x800
 # What zipfile says of damaged, encrypted and unknown members, each in its own words.
 DAMAGED = (zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError, OverflowError)
 
@@ -31,7 +33,29 @@ class Bounded(io.BufferedReader):
         content = super().read(min(wanted, LIST + 1))
         if len(content) > LIST:
             raise BadZipFile(f"its list of members is longer than {LIST:,} bytes")
-        return content
+        return decodable(content)
+
+
+def decodable(listing: bytes) -> bytes:
+    """The list of members, in which names that are not the UTF-8 that they say they are have question marks. zipfile
+    would take none of the members for one such name; so it refuses that one, whose name is another beside it."""
+    content, at = bytearray(listing), 0
+    while content.startswith(MEMBER, at) and at + SIZE <= len(content):
+        (flags,) = struct.unpack_from("<H", content, at + 8)
+        sizes = struct.unpack_from("<3H", content, at + 28)
+        name = slice(at + SIZE, at + SIZE + sizes[0])
+        if flags & UTF_8 and not utf_8(content[name]):
+            content[name] = bytes(byte if byte < 128 else ord("?") for byte in content[name])
+        at += SIZE + sum(sizes)
+    return bytes(content)
+
+
+def utf_8(name: bytes | bytearray) -> bool:
+    try:
+        name.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 @contextmanager

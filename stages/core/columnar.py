@@ -10,15 +10,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import ipc
 
-from stages.core import fields, inputs
+from stages.core import fields, inputs, unpacking
 from stages.core.faults import Fault, did_you_mean
 from stages.core.fields import Batch
 from stages.core.inputs import PART, File
-from stages.core.lines import BROKEN_OFF, LONGEST
+from stages.core.lines import BROKEN_OFF, LONGEST, unread
 from stages.core.records import Reject
-from stages.core.streams import DAMAGED, of_the_machine
+from stages.core.streams import DAMAGED, bomb, bound, of_the_machine
 
-BATCH = 5_000  # rows that are mapped at once
+BATCH, HEAVY = 5_000, 2**26  # rows that are mapped at once, and bytes that are read at once
 LARGEST = 2**30  # bytes of a file that has no place on the disk, as in a zip
 PARQUET, ARROW, STREAM = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"
 FAULTY = (*DAMAGED, UnicodeDecodeError)
@@ -95,7 +95,7 @@ def whole(stream: IO[bytes]) -> pa.NativeFile:
     except DAMAGED as error:
         if of_the_machine(error):
             raise
-        raise Unreadable(f"damaged: {error}") from None
+        raise Unreadable(unread(error)) from None
     if len(content) > LARGEST:
         raise Unreadable(f"more than {LARGEST:,} bytes, packed as a whole; unpack it")
     return pa.BufferReader(content)
@@ -111,9 +111,9 @@ def batches(
         if magic.startswith(PARQUET):
             return of_parquet(content, wanted, groups, place)
         if magic.startswith(ARROW):
-            return of_arrow(ipc.open_file(content), wanted, place)
+            return of_arrow(content, wanted, within(content), place)
         if magic.startswith(STREAM):
-            return of_arrow(ipc.open_stream(content), wanted, place)
+            return of_arrow(content, wanted, 0, place)
     except FAULTY as error:
         name = "Parquet" if magic.startswith(PARQUET) else "Arrow"
         raise Unreadable(f"not a whole {name} file ({said(error)})") from None
@@ -128,17 +128,24 @@ def of_parquet(
     leaves = [file.schema.column(n).path for n in range(len(file.schema))]
     columns = [narrowest(leaves, path) for path in wanted]
     chosen = [n for n, leaf in enumerate(leaves) if any(f"{leaf}.".startswith(f"{one}.") for one in columns)]
-    bounded(file.metadata, range(file.num_row_groups) if groups is None else groups, chosen)
-    return file.iter_batches(BATCH, row_groups=groups, columns=columns, use_threads=False)
+    chunks = [
+        [file.metadata.row_group(n).column(one) for one in chosen]
+        for n in (range(file.num_row_groups) if groups is None else groups)
+    ]
+    row = max((sum(heaviest(content, one) for one in group) for group in chunks), default=0)
+    rows = max(1, min(BATCH, HEAVY // max(row, 1)))
+    found = file.iter_batches(rows, row_groups=groups, columns=columns, use_threads=False)
+    return bounded(found, wanted, sum(one.total_compressed_size for group in chunks for one in group))
 
 
-def bounded(metadata: pq.FileMetaData, groups: Sequence[int], columns: Sequence[int]) -> None:
-    """Values that no memory holds are not unpacked: a few bytes may stand for gigabytes, which come as one page."""
-    for n in groups:
-        group = metadata.row_group(n)
-        size = sum(group.column(one).total_uncompressed_size for one in columns)
-        if size > LONGEST * max(group.num_rows, 1):
-            raise Unreadable(f"the {group.num_rows:,} rows of row group {n} are {size:,} bytes: a bomb, no text")
+def heaviest(content: pa.NativeFile, chunk: pq.ColumnChunkMetaData) -> int:
+    """Bytes of a value of a column chunk, of the largest page or the longest in a dictionary, if memory holds it."""
+    most = 0
+    for page in unpacking.pages(content, chunk):
+        if unpacking.bomb(page.unpacked, page.packed):
+            raise Unreadable(f"a page of {page.packed:,} bytes would be {page.unpacked:,}: a bomb, no text")
+        most = max(most, page.value if page.value * BATCH <= HEAVY else unpacking.longest(content, page, chunk))
+    return most
 
 
 def narrowest(leaves: Sequence[str], path: str) -> str:
@@ -146,22 +153,60 @@ def narrowest(leaves: Sequence[str], path: str) -> str:
     return next(one for one in beginnings(path) if any(f"{leaf}.".startswith(f"{one}.") for leaf in leaves))
 
 
-def of_arrow(reader: Any, wanted: Sequence[str], place: str) -> Iterator[pa.RecordBatch]:
+def within(content: pa.NativeFile) -> int:
+    """Where the stream begins that an Arrow file holds. What follows it says only where in it what is."""
+    content.seek(-len(ARROW), os.SEEK_END)
+    if content.read() != ARROW:
+        raise OSError("its end is missing")
+    return 8
+
+
+def of_arrow(content: pa.NativeFile, wanted: Sequence[str], start: int, place: str) -> Iterator[pa.RecordBatch]:
+    content.seek(start)
+    for unpacked, packed in unpacking.messages(content):
+        if unpacking.bomb(unpacked, packed):
+            raise Unreadable(f"buffers of {packed:,} bytes would be {unpacked:,}: a bomb, no text")
+    content.seek(start)
     # Not by `included_fields`, which copies: all columns lie in the file as they would in memory.
+    reader = ipc.open_stream(content)
     checked(reader.schema.names, wanted, place)
     names = {located(reader.schema.names, path) for path in wanted}
-    if isinstance(reader, pa.RecordBatchFileReader):
-        return sliced(map(reader.get_batch, range(reader.num_record_batches)), sorted(names))
-    return sliced(reader, sorted(names))
+    return bounded(sliced(reader, sorted(names)), wanted, content.size())
 
 
 def sliced(found: Iterable[pa.RecordBatch], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Some columns of batches, in pieces that are not too large, unless their offsets lead elsewhere."""
+    """Some columns of batches, in pieces that are not too long, unless their offsets lead elsewhere."""
     for batch in found:
         chosen = batch.select(names)
         chosen.validate(full=True)
         for start in range(0, len(chosen), BATCH):
             yield chosen.slice(start, BATCH)
+
+
+def bounded(found: Iterable[pa.RecordBatch], wanted: Sequence[str], size: int) -> Iterator[pa.RecordBatch]:
+    """Batches that are not too large, until they are more than can be in so many bytes."""
+    left = bound(size)
+    for batch in found:
+        for piece in pieces(batch, wanted):
+            left -= weight(piece, wanted)
+            if left < 0:
+                raise OSError(bomb())
+            yield piece
+
+
+def pieces(batch: pa.RecordBatch, wanted: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """A batch, or halves of halves of it, of which none but a single row is too large."""
+    if len(batch) <= 1 or weight(batch, wanted) <= LONGEST:
+        yield batch
+    else:
+        half = len(batch) // 2
+        yield from pieces(batch.slice(0, half), wanted)
+        yield from pieces(batch.slice(half), wanted)
+
+
+def weight(batch: pa.RecordBatch, wanted: Sequence[str]) -> int:
+    """Bytes of rows, of which each has at least one."""
+    return len(batch) + sum(unpacking.weight(reached(batch, path)[0]) for path in wanted)
 
 
 def beginnings(path: str) -> list[str]:
@@ -198,18 +243,27 @@ def told(found: Iterator[pa.RecordBatch], wanted: Sequence[str], place: str, row
             return
         if batch is None:
             return
-        yield Batch({path: column(batch, path) for path in wanted}, range(row, row + len(batch)), place)
+        if len(batch) == 1 and weight(batch, wanted) > LONGEST:
+            yield Reject(f"{place}:{row}", f"a row of more than {LONGEST:,} bytes")
+        else:
+            yield Batch({path: column(batch, path) for path in wanted}, range(row, row + len(batch)), place)
         row += len(batch)
 
 
 def column(batch: pa.RecordBatch, path: str) -> list[Any]:
     """The values at a path: through structs as columns, which is cheap, then through each value."""
+    array, steps = reached(batch, path)
+    values = listed(array)
+    return [fields.inner(value, steps) for value in values] if steps else values
+
+
+def reached(batch: pa.RecordBatch, path: str) -> tuple[pa.Array, list[str]]:
+    """The last column on a path, and the steps that are left in its values."""
     name = located(batch.schema.names, path)
     array, steps = batch.column(name), [step for step in path.removeprefix(name).split(".") if step]
     while steps and pa.types.is_struct(array.type) and array.type.get_field_index(steps[0]) >= 0:
         array, steps = array.flatten()[array.type.get_field_index(steps[0])], steps[1:]
-    values = listed(array.storage if isinstance(array, pa.ExtensionArray) else array)
-    return [fields.inner(value, steps) for value in values] if steps else values
+    return array.storage if isinstance(array, pa.ExtensionArray) else array, steps
 
 
 def listed(array: pa.Array) -> list[Any]:

@@ -14,7 +14,7 @@ from stages.core import inputs, rfc4180
 from stages.core.faults import Fault, did_you_mean
 from stages.core.fields import Batch
 from stages.core.inputs import File, Part, Quoting
-from stages.core.lines import BROKEN_OFF, Encoding, divisible
+from stages.core.lines import Encoding, divisible, unread
 from stages.core.params import Section
 from stages.core.records import Reject
 from stages.core.rfc4180 import Block, Marks, divided
@@ -182,7 +182,7 @@ def records(stream: IO[bytes], dialect: Dialect, place: str, line: int) -> Itera
     except (*DAMAGED, UnicodeError) as error:
         if of_the_machine(error):
             raise
-        yield at, Reject(f"{place}:{at}", f"{BROKEN_OFF}: {error}")
+        yield at, Reject(f"{place}:{at}", unread(error))
     finally:
         if not text.closed:
             text.detach()  # the stream is its opener's to close

@@ -6,7 +6,7 @@ from typing import IO, NamedTuple
 import pyarrow as pa
 
 from stages.core.inputs import File, attributes_of
-from stages.core.lines import BROKEN_OFF
+from stages.core.lines import BROKEN_OFF, UNREAD
 from stages.core.records import Reject, Row
 from stages.core.streams import DAMAGED, of_the_machine
 
@@ -89,7 +89,7 @@ def rows(
     except DAMAGED as error:
         if of_the_machine(error):
             raise
-        yield Reject(place, f"{BROKEN_OFF if passages else 'not to be read'}: {error}")
+        yield Reject(place, f"{BROKEN_OFF if passages else UNREAD}: {error}")
     text = "\n\n".join(one.text for one in passages if one.text)
     if len(text) > LONGEST:
         yield too_long(place)

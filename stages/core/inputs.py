@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from io import BufferedReader
 from pathlib import Path
 from typing import Annotated, NamedTuple, Self, cast
-from zipfile import ZipFile, ZipInfo
+from zipfile import BadZipFile, ZipFile, ZipInfo
 
 import pyarrow as pa
 from pydantic import model_validator
@@ -32,6 +32,7 @@ from stages.core.streams import (
     Pieces,
     Stream,
     Stretch,
+    Unopened,
     bound,
     kind_of,
     of_the_machine,
@@ -66,7 +67,7 @@ class File(Section):
     that all its rows share.
     """
 
-    at: str
+    at: web.Place
     sha256: Pinned
     members: str | None
     constants: dict[str, str]
@@ -359,10 +360,15 @@ class Late(Pieces):
     def piece(self, most: int) -> bytes:
         with archives.reading():
             if self.content is None:
-                member = archives.member(self.archive, self.info, bound(self.info.compress_size))
-                file = cast(Stream, self.stack.enter_context(member))
-                self.content = self.unpack(file, self.info.file_size)
+                self.content = self.unpack(self.opened(), self.info.file_size)
             return self.content.read1(most)
+
+    def opened(self) -> Stream:
+        member = archives.member(self.archive, self.info, bound(self.info.compress_size))
+        try:
+            return cast(Stream, self.stack.enter_context(member))
+        except BadZipFile as error:
+            raise Unopened(f"{error}") from None
 
     def close(self) -> None:
         self.stack.close()

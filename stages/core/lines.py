@@ -8,15 +8,20 @@ import numpy as np
 from pydantic import AfterValidator
 
 from stages.core.records import Reject
-from stages.core.streams import DAMAGED, Stream, of_the_machine
+from stages.core.streams import DAMAGED, Stream, Unopened, of_the_machine
 
 BLOCK = 2**21
 LONGEST = 2**24  # bytes of a line
 BOM = b"\xef\xbb\xbf"  # where files were put one after the other, it begins lines too
-BROKEN_OFF = "the file breaks off here"
+BROKEN_OFF, UNREAD = "the file breaks off here", "not to be read"
 Places = np.ndarray[Any, np.dtype[np.int64]]
 # A byte of theirs that looks like a line's end is one.
 DIVISIBLE = ("utf-8", "ascii", "iso8859", "cp125")
+
+
+def unread(error: BaseException) -> str:
+    """Why nothing more can be read of a file, or nothing at all."""
+    return f"{UNREAD if isinstance(error, Unopened) else BROKEN_OFF}: {error}"
 
 
 class Pieces(Protocol):
@@ -78,7 +83,7 @@ def stretches(stream: Pieces, place: str, number: int = 1) -> Iterator[tuple[int
     except DAMAGED as error:
         if of_the_machine(error):
             raise
-        yield Reject(f"{place}:{number}", f"{BROKEN_OFF}: {error}")
+        yield Reject(f"{place}:{number}", unread(error))
         return
     if long:
         yield too_long(place, number)

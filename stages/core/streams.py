@@ -112,6 +112,10 @@ class Unpacked(Pieces):
         return found
 
 
+class Unopened(OSError):
+    """Why nothing of a file can be read."""
+
+
 class Nothing(Pieces):
     """What can't be read, and why."""
 
@@ -119,4 +123,4 @@ class Nothing(Pieces):
         self.reason = reason
 
     def piece(self, most: int) -> bytes:  # noqa: ARG002
-        raise tarfile.TarError(self.reason)
+        raise Unopened(self.reason)

@@ -3,16 +3,22 @@ by their sha256."""
 
 import http.client
 import os
+import re
 import socket
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Generator, Iterator, Mapping
+from base64 import b64encode
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
+from ipaddress import IPv6Address, ip_address, ip_network
 from pathlib import Path
-from typing import IO, Any, NoReturn, cast
+from typing import IO, Annotated, Any, NoReturn, cast
+from urllib.parse import unquote_to_bytes, urlsplit
 
+from pydantic import AfterValidator
 from tqdm import tqdm
 
 from stages.core.faults import Fault
@@ -32,6 +38,9 @@ STORES = {
     "oci": "ocifs",
     "oss": "ossfs",
 }
+# A user, or in a store a password: elsewhere, what stands before an @ may be a container.
+SECRET = re.compile(r"(https?://)[^/?#]*@|(\w+://)[^/?#]*:[^/?#]*@")
+EMBEDDING = ip_network("64:ff9b::/96")  # IPv4 as IPv6 by NAT64: its last 32 bits are the address
 SCHEMES = (*WEB, *(f"{scheme}://" for scheme in STORES))
 MIRRORS = Path("mirrors.txt")  # Git ignores it
 # The Hub's own bound for one file; and what shall be left of a disk, whoever sends.
@@ -71,11 +80,50 @@ def mirrored(address: str, known: Mapping[str, str]) -> str:
     return address if prefix is None else known[prefix] + address.removeprefix(prefix)
 
 
+def without_password(at: str) -> str:
+    """A place, if Git may see it; the message does not show it."""
+    if SECRET.match(at):
+        raise ValueError(
+            "a password would be in Git; take it out: a line of mirrors.txt, or REPROLM_MIRRORS, may have it: "
+            "https://HOST/ https://USER:PASSWORD@HOST/"
+        )
+    return at
+
+
+Place = Annotated[str, AfterValidator(without_password)]
+
+
+def request(address: str) -> urllib.request.Request:
+    """For an address of the web, with its user and password as a server expects them, who tells nobody else."""
+    user = urlsplit(checked(address)).netloc.rpartition("@")[0]
+    found = urllib.request.Request(shown(address))  # noqa: S310
+    if user:
+        found.add_unredirected_header("Authorization", f"Basic {b64encode(unquote_to_bytes(user)).decode()}")
+    return found
+
+
+def shown(address: str) -> str:
+    """An address without its user and password."""
+    return SECRET.sub(r"\1\2", address)
+
+
 def checked(address: str) -> str:
     """The address, if it is one of the web."""
     if not address.startswith(WEB):
         raise ValueError(f"{address} is no http(s) address")
     return address
+
+
+def public(address: str) -> bool:
+    """Whether an address is one of the Internet, also where it is an IPv4 in the dress of an IPv6."""
+    found = ip_address(address.partition("%")[0])
+    if isinstance(found, IPv6Address):
+        inner = found.ipv4_mapped or found.sixtofour or (found.teredo or (None, None))[1]
+        if found in EMBEDDING:
+            inner = ip_address(int(found) & 0xFFFFFFFF)
+        if inner is not None:
+            return public(f"{inner}")
+    return found.is_global and not found.is_multicast
 
 
 class Answer(http.client.HTTPResponse):
@@ -117,21 +165,40 @@ class Answer(http.client.HTTPResponse):
 
 
 class Plain(http.client.HTTPConnection):
+    """Says whom it has reached before it asks anything."""
+
     response_class = Answer
 
+    def __init__(self, reached: Callable[[str], None], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.reached = reached
 
-class Secure(http.client.HTTPSConnection):
-    response_class = Answer
+    def connect(self) -> None:
+        super().connect()
+        self.reached(self.sock.getpeername()[0])
+
+
+class Secure(Plain, http.client.HTTPSConnection):
+    """The same over TLS."""
 
 
 class Web(urllib.request.HTTPSHandler, urllib.request.HTTPHandler, urllib.request.HTTPRedirectHandler):
-    """Goes where a server sends it, in the web alone: urllib would follow to ftp."""
+    """Goes where a server sends it, in the web alone: urllib would follow to ftp; and from the Internet to no address
+    of this machine or a company's network, which is reached only where it was named."""
+
+    begun_in_public: bool | None = None
+
+    def reached(self, address: str) -> None:
+        if self.begun_in_public is None:
+            self.begun_in_public = public(address)
+        if self.begun_in_public and not public(address):
+            raise ValueError(f"it leads from the Internet to {address}, which is no address there")
 
     def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(Plain, req)
+        return self.do_open(cast(Any, partial(Plain, self.reached)), req)
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(Secure, req)
+        return self.do_open(cast(Any, partial(Secure, self.reached)), req)
 
     def redirect_request(
         self,
@@ -240,16 +307,16 @@ def download(address: str, file: IO[bytes], *, resume: bool = True) -> bool:
 
 
 def gone(address: str, why: str) -> NoReturn:
-    raise Fault(f"{address}: {why}; name another place, or one that stands in for it in mirrors.txt")
+    raise Fault(f"{shown(address)}: {why}; name another place, or one that stands in for it in mirrors.txt")
 
 
 def append(address: str, file: IO[bytes]) -> None:
     """The rest of an address, or all of it anew where the server knows no ranges."""
     begun = file.tell()
-    request = urllib.request.Request(checked(address))  # noqa: S310
+    wanted = request(address)
     if begun:
-        request.add_header("Range", f"bytes={begun}-")
-    with cast(Answer, urllib.request.build_opener(Web).open(request, timeout=PATIENCE)) as answer:
+        wanted.add_header("Range", f"bytes={begun}-")
+    with cast(Answer, urllib.request.build_opener(Web()).open(wanted, timeout=PATIENCE)) as answer:
         if begun and answer.status != http.HTTPStatus.PARTIAL_CONTENT:
             empty(file)
         copy(pieces(answer, address), file)

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 import tomllib
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,6 +20,7 @@ from stages.core.hashing import sha256
 from stages.shell.closure import ROOT, closure
 
 MOST = 20 * 2**30  # bytes of what is remembered; of what was fetched; of what was unpacked
+DAY = 86_400  # seconds in which what was begun may go on
 SUMS = "sha256.json"
 
 
@@ -75,8 +77,13 @@ def bounded(cache: Path, used: Iterable[Path]) -> None:
             for one in keep:
                 os.utime(one)
             for old in surplus(place, keep):
-                if not old.name.startswith("."):
+                if not old.name.startswith(".") or abandoned(old):
                     shutil.rmtree(old) if old.is_dir() else old.unlink()
+
+
+def abandoned(path: Path) -> bool:
+    """Whether a piece was left by who does not go on with it, as far as one can tell; the files of locks stay."""
+    return path.suffix == ".part" and time.time() - path.stat().st_mtime > DAY
 
 
 def summed(folder: Path) -> dict[str, str]:

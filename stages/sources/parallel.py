@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from stages.core import fields, inputs
 from stages.core.faults import Fault
 from stages.core.inputs import File
-from stages.core.lines import BROKEN_OFF, Encoding, texts
+from stages.core.lines import BROKEN_OFF, UNREAD, Encoding, texts
 from stages.core.records import Chunk, Reject, Unwanted
 
 BATCH = 5_000  # rows that are mapped at once
@@ -88,7 +88,7 @@ def rows(streams: Sequence[Iterator[Line]], places: Sequence[str]) -> Iterator[t
             raise Fault(uneven(number, lines, streams, places))
         if wrong := next((one for one in lines if isinstance(one, Reject)), None):
             yield wrong
-            if wrong.reason.startswith(BROKEN_OFF):
+            if wrong.reason.startswith((BROKEN_OFF, UNREAD)):
                 return
         else:
             yield number, [line.rstrip() for _, line in lines]

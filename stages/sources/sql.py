@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 import pyarrow as pa
 from pydantic import AfterValidator, Field
 
-from stages.core import fields, inputs, jsonlines
+from stages.core import fields, inputs, jsonlines, web
 from stages.core.faults import Fault, did_you_mean
 from stages.core.fetch import verified
 from stages.core.fields import Batch
@@ -58,7 +58,7 @@ def without_password(at: str) -> str:
         raise ValueError(
             f"{at.partition('://')[0]}:// is not read; a path to a file of SQLite or {SERVER}USER@HOST/NAME is"
         )
-    return at
+    return web.without_password(at)
 
 
 class Params(fields.Table):

@@ -13,7 +13,7 @@ from stages.core import inputs
 from stages.core.fields import as_text
 from stages.core.hashing import stable_hash
 from stages.core.inputs import CONSTANT, File, Part
-from stages.core.lines import BOM, BROKEN_OFF
+from stages.core.lines import BOM, unread
 from stages.core.params import Count, Section
 from stages.core.records import Reject, Row, Span
 from stages.core.streams import DAMAGED, of_the_machine
@@ -72,7 +72,7 @@ def loaded(stream: IO[bytes], place: str) -> Any:
     except DAMAGED as error:
         if of_the_machine(error):
             raise
-        return Reject(place, f"{BROKEN_OFF}: {error}")
+        return Reject(place, unread(error))
     if len(content) > LARGEST:
         return Reject(place, f"more than {LARGEST:,} bytes; divide the file")
     try:

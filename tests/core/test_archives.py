@@ -94,6 +94,22 @@ def test_a_link_is_no_file(tmp_path: Path) -> None:
         read(made(tmp_path / "a.zip", b"../../secret.py", mode=0o120777))
 
 
+def test_a_name_that_is_no_utf_8_costs_its_member_alone(tmp_path: Path) -> None:
+    """Its flag says that it is; zipfile would refuse them all."""
+    with ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in ("a.py", "caf\xe9.py", "na\xefve.py"):
+            archive.writestr(name, name)
+    content = (tmp_path / "a.zip").read_bytes()
+    (tmp_path / "a.zip").write_bytes(content.replace("caf\xe9".encode(), b"caf\xff\xfe"))
+    assert read(tmp_path / "a.zip") == b"a.py"
+    with archives.opened(tmp_path / "a.zip") as archive:
+        one, wrong, other = archive.infolist()
+        assert [info.filename for info in (one, wrong, other)] == ["a.py", "caf??.py", "na\xefve.py"]
+        assert archives.content(archive, other, MOST) == "na\xefve.py".encode()
+        with pytest.raises(BadZipFile, match="'utf-8' codec can't decode byte 0xff in position 3"):
+            archives.content(archive, wrong, MOST)
+
+
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\5\6" + bytes(10)])
 def test_no_archive(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.zip").write_bytes(content)

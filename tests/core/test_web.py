@@ -2,20 +2,25 @@
 
 import hashlib
 import os
+import re
+import shutil
 import socket
 import subprocess
 import sys
 import termios
 import threading
-from collections.abc import Iterator
-from contextlib import suppress
+from base64 import b64encode
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from stages.core import web
 from stages.core.faults import Fault
+from stages.core.inputs import File
 
 CONTENT = b"".join(b"line %d\n" % n for n in range(4_000))
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -26,8 +31,8 @@ class Site(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, address: str = "127.0.0.1") -> None:
+        super().__init__((address, 0), Handler)
         self.asked: list[tuple[str, str | None]] = []
 
     @property
@@ -47,6 +52,16 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.asked.append((self.path, self.headers["Range"]))
         getattr(self, self.path[1:].partition("/")[0])()
+
+    def named(self) -> None:
+        """For Ada alone; says on to whom all may see."""
+        if self.headers["Authorization"] == f"Basic {b64encode(b'ada:pass/word').decode()}":
+            self.answer(b"", 302, Location=f"http://localhost:{self.server.server_port}/anybody")
+        else:
+            self.answer(b"", 401)
+
+    def anybody(self) -> None:
+        self.answer(CONTENT if self.headers["Authorization"] is None else b"a password of others")
 
     def answer(self, content: bytes, code: int = 200, **headers: str) -> None:
         self.send_response(code)
@@ -86,6 +101,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def loop(self) -> None:
         self.answer(b"", 302, Location="/loop")
+
+    def to(self) -> None:
+        self.answer(b"", 302, Location=f"http://{self.path.removeprefix('/to/')}/plain")
 
     def to_file(self) -> None:
         self.answer(b"", 302, Location="file:///etc/passwd")
@@ -130,11 +148,17 @@ class Handler(BaseHTTPRequestHandler):
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.setattr(web, "PAUSE", 0.01)
     monkeypatch.delenv("REPROLM_MIRRORS", raising=False)
-    with Site() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving(Site()) as server:
         yield server
-        server.shutdown()
+
+
+@contextmanager
+def serving(site: Site) -> Generator[Site]:
+    with site:
+        thread = threading.Thread(target=site.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield site
+        site.shutdown()
         thread.join()
 
 
@@ -392,6 +416,73 @@ def test_a_folder_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_another_server_stands_in(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("REPROLM_MIRRORS", f"https://a.example/ {site.address}/")
     assert web.fetched("https://a.example/plain", SHA256, tmp_path).read_bytes() == CONTENT
+
+
+def test_a_mirror_may_have_a_password_which_nobody_else_is_told(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    there = site.address.removeprefix("http://")
+    monkeypatch.setenv("REPROLM_MIRRORS", f"https://a.example/ http://ada:pass%2Fword@{there}/")
+    assert web.fetched("https://a.example/named", SHA256, tmp_path).read_bytes() == CONTENT
+    monkeypatch.setenv("REPROLM_MIRRORS", f"https://a.example/ http://ada:other@{there}/")
+    with pytest.raises(Fault) as told:
+        web.fetched("https://a.example/named", "0" * 64, tmp_path)
+    assert str(told.value) == f"{site.address}/named: the server answers 401 Unauthorized{REMEDY}"
+
+
+@pytest.mark.parametrize(
+    "at",
+    ["https://ada:secret@a.example/x", "http://secret@a.example", "https://:secret@b/", "s3://key:secret@bucket/x"],
+)
+def test_a_password_in_an_address_is_refused_and_not_told(at: str):
+    with pytest.raises(ValidationError) as told:
+        File(at=at, sha256="0" * 64, members=None, constants={})
+    (error,) = told.value.errors(include_input=False)
+    assert error["loc"] == ("at",)
+    assert error["msg"] == (
+        "Value error, a password would be in Git; take it out: a line of mirrors.txt, or REPROLM_MIRRORS, may have it: "
+        "https://HOST/ https://USER:PASSWORD@HOST/"
+    )
+
+
+@pytest.mark.parametrize(
+    "at", ["https://a.example/@x:y", "https://a.example?mail=a:b@c", "abfs://container@account.example/x", "a:b@c.csv"]
+)
+def test_an_at_elsewhere_is_none(at: str):
+    assert web.without_password(at) == at == web.shown(at)
+
+
+# A network of its own, where this machine has an address of the Internet, and asks it for what leads to a private one.
+INTERNET = """
+import subprocess, sys
+from pathlib import Path
+subprocess.run("ip link set lo up && ip addr add 8.8.8.8/32 dev lo", shell=True, check=True)
+from stages.core import web
+from stages.core.faults import Fault
+from tests.core.test_web import CONTENT, SHA256, Site, serving
+web.PAUSE = 0.01
+with serving(Site("0.0.0.0")) as site:
+    inner, outer = (f"{name}:{site.server_port}" for name in ("127.0.0.1", "8.8.8.8"))
+    for address in (f"http://{outer}/to/{outer}", f"http://{inner}/to/{inner}", f"http://{outer}/to/{inner}"):
+        try:
+            print(web.fetched(address, SHA256, Path(sys.argv[1]) / str(len(site.asked))).read_bytes() == CONTENT)
+        except Fault as fault:
+            print(fault)
+    print([path for path, _ in site.asked if path == "/plain"])
+"""
+
+
+def test_a_server_of_the_internet_leads_to_no_private_address(tmp_path: Path):
+    alone = ["unshare", "--map-root-user", "--net"]
+    if shutil.which("ip") is None or subprocess.run([*alone, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("a network of its own needs unshare, ip, and the right to them")
+    command = [*alone, sys.executable, "-c", INTERNET, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    same, named, told, plain = done.stdout.splitlines()
+    assert (same, named, plain) == ("True", "True", "['/plain', '/plain']")
+    assert re.sub(r":\d+", "", told) == (
+        f"http://8.8.8.8/to/127.0.0.1: it leads from the Internet to 127.0.0.1, which is no address there{REMEDY}"
+    )
 
 
 def test_git_ignores_the_mirrors():

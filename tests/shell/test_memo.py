@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -103,17 +104,19 @@ def test_what_a_killed_process_left_goes_as_the_rest(tmp_path: Path, monkeypatch
 
 
 def test_of_what_was_fetched_and_unpacked_the_longest_unused_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Of what was begun too, but for what somebody may be at."""
     monkeypatch.setattr(memo, "MOST", 250)
-    for n, name in enumerate(("a", "b", "c", ".a.lock", ".d.part")):
+    for n, name in enumerate(("a", "b", ".d.part", "c", ".a.lock", ".e.part")):
+        seconds = time.time() if name == ".e.part" else n
         for path in (tmp_path / "files" / name, tmp_path / "unpacked" / name / "0"):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("x" * (0 if name.endswith("lock") else 100))
-            os.utime(path, (n, n))
-        os.utime(tmp_path / "unpacked" / name, (n, n))
+            os.utime(path, (seconds, seconds))
+        os.utime(tmp_path / "unpacked" / name, (seconds, seconds))
     used = [tmp_path / "files/a", tmp_path / "unpacked/a/0", Path("mirror/d")]
     memo.bounded(tmp_path, used)
     for kind in ("files", "unpacked"):
-        assert {path.name for path in (tmp_path / kind).iterdir()} == {"a", ".a.lock", ".d.part"}
+        assert {path.name for path in (tmp_path / kind).iterdir()} == {"a", ".a.lock", ".e.part"}
     assert (tmp_path / "files/a").stat().st_mtime > 100
 
 

@@ -1,6 +1,9 @@
 """Markdown: what is left without its marks, and all that can be wrong with a file."""
 
+import io
+import itertools
 import operator
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +49,32 @@ def test_a_folder(tmp_path: Path):
     ]
 
 
-@pytest.mark.parametrize("mark", ["[", "![", "<", "<!--", "*a ", "> ", "`", "a|", "&", "~~", "\\", "- "])
+MARKS = pytest.mark.parametrize("mark", ["[", "![", "<", "<!--", "*a ", "> ", "`", "a|", "&", "~~", "\\", "- "])
+
+
+@MARKS
 def test_marks_without_end(tmp_path: Path, mark: str):
     """Which regular expressions may take forever about."""
     (tmp_path / "a.md").write_text(mark * 5_000)
     rows, rejects = read(source, tmp_path / "a.md", unit="section", code="keep")
     assert len(rows) + len(rejects) == 1
+
+
+@MARKS
+def test_twice_as_many_marks_are_twice_the_work(mark: str):
+    """By the calls of functions, which no busy machine makes more of: what is worse would never end at LARGEST."""
+    once, twice = (calls(mark * n) for n in (1_000, 2_000))
+    assert twice < 2.2 * once
+
+
+def calls(text: str) -> int:
+    """How many calls a text costs."""
+    list(source.sections(io.BytesIO(b"a"), code=True))
+    count = itertools.count()
+    sys.setprofile(lambda *_: next(count) and None)
+    list(source.sections(io.BytesIO(text.encode()), code=True))
+    sys.setprofile(None)
+    return next(count)
 
 
 PACKED = st.builds(

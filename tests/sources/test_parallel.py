@@ -1,6 +1,7 @@
 """Parallel files: in step or not at all."""
 
 import gzip
+import tarfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -46,9 +47,9 @@ def source(*sets: dict[str, Any], encoding: str = "utf-8", **given: Any) -> dict
     return table(**given) | {"sets": sets, "encoding": encoding}
 
 
-def pair(folder: Path) -> dict[str, Any]:
-    """A text and its label."""
-    return source({"in": file(folder / "in"), "label": file(folder / "label")}, text="in", label="label")
+def pair(folder: Path, members: str | None = None) -> dict[str, Any]:
+    """A text and its label, which may be a member."""
+    return source({"in": file(folder / "in"), "label": file(folder / "label", members)}, text="in", label="label")
 
 
 @pytest.mark.parametrize("case", cases("parallel"))
@@ -107,6 +108,17 @@ def test_where_one_file_breaks_off_the_rows_end(tmp_path: Path, monkeypatch: pyt
     )
     assert len(found.rows) > 50_000
     assert all(row["text"] == row["label"] for row in found.rows)
+
+
+def test_where_one_is_no_file_there_are_no_rows(tmp_path: Path):
+    write(tmp_path, {"in": "one\ntwo\n"})
+    (tmp_path / "secret").write_text("one\ntwo\n")
+    with tarfile.open(tmp_path / "label", "w") as archive:
+        (tmp_path / "link").symlink_to(tmp_path / "secret")
+        archive.add(tmp_path / "link", "link")
+    found = read(parallel, pair(tmp_path, members="*"), tmp_path)
+    assert found.rows == []
+    assert found.rejects == {f"{tmp_path}/label/link:1": "not to be read: a link or a device, no file"}
 
 
 @given(one=st.binary(), other=st.binary())

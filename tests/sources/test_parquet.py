@@ -3,9 +3,12 @@
 import gzip
 import io
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -16,24 +19,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.core import columnar, inputs
+from stages.core import columnar, inputs, streams, unpacking
 from stages.core.faults import Fault
 from stages.sources import parquet
 from tests.sources.reading import divided, file, read, table
 
 
-def of_parquet(rows: pa.Table) -> bytes:
+def of_parquet(rows: pa.Table, compression: str = "snappy") -> bytes:
     """With row groups of three rows."""
     sink = io.BytesIO()
-    pq.write_table(rows, sink, row_group_size=3)
+    pq.write_table(rows, sink, row_group_size=3, compression=compression)
     return sink.getvalue()
 
 
-def of_arrow(opened: Callable[..., Any], rows: pa.Table) -> bytes:
+def of_arrow(opened: Callable[..., Any], rows: pa.Table, length: int = 3) -> bytes:
     """With batches of three rows."""
     sink = io.BytesIO()
     with opened(sink, rows.schema) as writer:
-        writer.write_table(rows, max_chunksize=3)
+        writer.write_table(rows, max_chunksize=length)
     return sink.getvalue()
 
 
@@ -208,7 +211,7 @@ def test_packed_files_and_members(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         (of_parquet(SONGS)[:-20], "not a whole Parquet file (Parquet magic bytes not found in footer."),
         (FORMATS["arrow"](SONGS)[:-20], "not a whole Arrow file ("),
         (FORMATS["stream"](SONGS)[:20], "not a whole Arrow file ("),
-        (gzip.compress(of_parquet(SONGS), mtime=0)[:-20], "damaged: "),
+        (gzip.compress(of_parquet(SONGS), mtime=0)[:-20], "the file breaks off here: Compressed file ended before"),
         (b"text\none\n", "neither Parquet nor Arrow, by its first bytes; fetch it again, or pin another one"),
         (b"", "neither Parquet nor Arrow, by its first bytes"),
         (
@@ -229,15 +232,118 @@ def test_files_that_are_none_are_told(tmp_path: Path, content: bytes, message: s
     assert str(told.value).startswith(f"{tmp_path}/a: {message}")
 
 
-def test_a_bomb_is_not_unpacked(tmp_path: Path):
-    songs = pa.table({"text": ["song"] * 3, "other": pa.array(["a" * 2**26] * 3, pa.large_string())})
-    pq.write_table(songs, tmp_path / "a", compression="zstd", use_dictionary=False)
-    assert (tmp_path / "a").stat().st_size < 2**16
-    with pytest.raises(Fault) as told:
-        read(parquet, source(file(tmp_path / "a"), text="other"), tmp_path)
-    assert str(told.value).startswith(f"{tmp_path}/a: the 3 rows of row group 0 are 201,3")
-    assert str(told.value).endswith(" bytes: a bomb, no text; fetch it again, or pin another one")
-    assert texts(read(parquet, source(file(tmp_path / "a")), tmp_path).rows) == ["song"] * 3
+def packed(opened: Callable[..., Any], rows: pa.Table) -> bytes:
+    """Arrow with packed buffers."""
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    return of_arrow(lambda sink, schema: opened(sink, schema, options=options), rows)
+
+
+@pytest.mark.parametrize(
+    ("pack", "what"),
+    [
+        (partial(of_parquet, compression="zstd"), r"a page of [\d,]+ bytes would be 2,09\d,\d+"),
+        (partial(packed, pa.ipc.new_file), r"buffers of [\d,]+ bytes would be 2,09\d,\d+"),
+        (partial(packed, pa.ipc.new_stream), r"buffers of [\d,]+ bytes would be 2,09\d,\d+"),
+        (lambda rows: packed(pa.ipc.new_stream, dictionaries(rows)), r"buffers of [\d,]+ bytes would be 2,09\d,\d+"),
+    ],
+    ids=["parquet", "arrow", "stream", "dictionary"],
+)
+def test_a_bomb_is_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: Callable[[pa.Table], bytes], what: str
+):
+    """One large value among small ones, packed into next to nothing."""
+    monkeypatch.setattr(unpacking, "ROOM", 2**20)
+    (tmp_path / "a").write_bytes(pack(pa.table({"text": ["a", "b" * 2_090_000, "c"]})))
+    assert (tmp_path / "a").stat().st_size < 5_000
+    told = rf"^{tmp_path}/a: {what}: a bomb, no text; fetch it again, or pin another one$"
+    with pytest.raises(Fault, match=told):
+        read(parquet, source(file(tmp_path / "a")), tmp_path)
+
+
+def dictionaries(rows: pa.Table) -> pa.Table:
+    return pa.table({"text": rows["text"].dictionary_encode()})
+
+
+def test_a_bomb_that_nobody_wants_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(unpacking, "ROOM", 2**20)
+    (tmp_path / "a").write_bytes(of_parquet(pa.table({"text": ["a"], "other": ["b" * 2**22]}), "zstd"))
+    assert texts(read(parquet, source(file(tmp_path / "a")), tmp_path).rows) == ["a"]
+
+
+@every_format
+def test_a_value_that_is_too_long_is_a_reject(tmp_path: Path, name: str):
+    """As a line is; the rows around it are read, and a dictionary is none of its rows."""
+    long = "b" * (2**24 + 1)
+    rows = {"text": ["a", "b", "c", "d"], "one": ["a", long, None, "d"], "many": [None, ["x"], [long, "y"], []]}
+    (tmp_path / "a").write_bytes(FORMATS[name](pa.table(rows).append_column("few", pa.array([*"abcd"], KEPT_ONCE))))
+    for wanted, place in (("one", 2), ("many", 3)):
+        found = read(parquet, source(file(tmp_path / "a"), attributes=(wanted,)), tmp_path)
+        assert texts(found.rows) == [one for n, one in enumerate("abcd", 1) if n != place]
+        assert found.rejects == {f"{tmp_path}/a: row:{place}": "a row of more than 16,777,216 bytes"}
+    assert len(read(parquet, source(file(tmp_path / "a"), attributes=("few",)), tmp_path).rows) == 4
+
+
+KEPT_ONCE = pa.dictionary(pa.int8(), pa.string())
+MEGABYTE = pa.array(["a" * 2**20])
+# Each says 500 times the same megabyte, and has it at most once.
+REPEATED: dict[str, Callable[[Path], Any]] = {
+    "parquet": lambda path: pq.write_table(repeated(), path, store_schema=False),
+    "parquet of dictionaries": lambda path: pq.write_table(repeated(), path),
+    "parquet of differences": lambda path: pq.write_table(
+        repeated().cast(pa.schema([("text", pa.string())])),
+        path,
+        use_dictionary=False,
+        column_encoding={"text": "DELTA_BYTE_ARRAY"},
+    ),
+    "arrow": lambda path: path.write_bytes(of_arrow(pa.ipc.new_file, repeated(), 500)),
+    "arrow of views": lambda path: path.write_bytes(of_arrow(pa.ipc.new_stream, views(), 500)),
+}
+
+
+def repeated() -> pa.Table:
+    return pa.table({"text": pa.DictionaryArray.from_arrays(pa.array([0] * 500, pa.int16()), MEGABYTE)})
+
+
+def views() -> pa.Table:
+    _, view, text = MEGABYTE.cast(pa.string_view()).buffers()
+    many = pa.py_buffer(view.to_pybytes()[:16] * 500)
+    return pa.table({"text": pa.Array.from_buffers(pa.string_view(), 500, [None, many, text])})
+
+
+PEAK = r"""
+import re, sys
+from pathlib import Path
+from stages.core import columnar
+from stages.core.inputs import File
+path = Path(sys.argv[1])
+file = File(at=sys.argv[1], sha256="0" * 64, members=None, constants={})
+(part,) = columnar.parts([file], [path])
+rows = sum(len(batch.numbers) for batch in columnar.read(file, path, part, ["text"]))
+print(rows, int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) // 1024)
+"""
+
+
+@pytest.mark.parametrize("name", REPEATED)
+def test_one_value_of_many_rows_is_not_in_memory_as_often(tmp_path: Path, name: str):
+    REPEATED[name](tmp_path / "a")
+    assert (tmp_path / "a").stat().st_size < 2**21
+    done = subprocess.run([sys.executable, "-c", PEAK, str(tmp_path / "a")], capture_output=True, check=True)
+    rows, peak = map(int, done.stdout.split())
+    assert rows == 500
+    assert peak < 500  # MiB, as many as are read
+
+
+@pytest.mark.parametrize("name", REPEATED)
+def test_there_is_an_end_to_what_a_small_file_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str):
+    monkeypatch.setattr(streams, "SMALL", 2**26)
+    monkeypatch.setattr(streams, "RATIO", 4)
+    REPEATED[name](tmp_path / "a")
+    found = read(parquet, source(file(tmp_path / "a")), tmp_path)
+    assert 32 <= len(found.rows) <= 64
+    assert found.rejects == {
+        f"{tmp_path}/a: row:{len(found.rows) + 1}": "the file breaks off here: more than 4 times as large as it is "
+        "packed: a bomb, no text"
+    }
 
 
 def test_what_came_before_the_damage_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -6,7 +6,7 @@ import os
 import tarfile
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
+from zipfile import ZipFile, ZipInfo
 
 import pytest
 from hypothesis import given
@@ -73,6 +73,31 @@ def test_what_came_before_the_damage_stays(tmp_path: Path, monkeypatch: pytest.M
         == ["the file breaks off here: Compressed file ended before the end-of-stream marker was reached"]
         for one in by.values()
     )
+
+
+def test_what_is_no_file_in_an_archive_is_told_as_that(tmp_path: Path):
+    """The rest goes through; so it does where a name is not in the encoding that it says."""
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for name, kind in (("link", tarfile.SYMTYPE), ("device", tarfile.CHRTYPE), ("whole", tarfile.REGTYPE)):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname, info.size = kind, "/etc/passwd", 4 if name == "whole" else 0
+            archive.addfile(info, io.BytesIO(b"text"))
+    with ZipFile(tmp_path / "a.zip", "w") as archive:
+        link = ZipInfo("link")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "/etc/passwd")
+        archive.writestr("caf\xe9", "no")
+        archive.writestr("whole", "more")
+    content = (tmp_path / "a.zip").read_bytes().replace("caf\xe9".encode(), b"caf\xff\xfe")
+    (tmp_path / "a.zip").write_bytes(content)
+    found = read(text, plain(file(tmp_path / "a.tar", "*"), file(tmp_path / "a.zip", "*")), tmp_path / "cache")
+    assert [row["text"] for row in found.rows] == ["text", "more"]
+    assert {place.removeprefix(f"{tmp_path}/"): why for place, why in found.rejects.items()} == {
+        "a.tar/device:1": "not to be read: a link or a device, no file",
+        "a.tar/link:1": "not to be read: a link or a device, no file",
+        "a.zip/caf??:1": "not to be read: 'utf-8' codec can't decode byte 0xff in position 3: invalid start byte",
+        "a.zip/link:1": "not to be read: a link, no file",
+    }
 
 
 @pytest.mark.parametrize("unit", UNITS[1:])

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from ipaddress import IPv6Address, ip_address, ip_network
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -15,10 +14,10 @@ from yarl import URL
 
 from stages.commands.crawler.addresses import host
 from stages.core import crawls
+from stages.core.web import public
 from stages.scrape import Crawl
 
 PIECE = 2**16
-EMBEDDING = ip_network("64:ff9b::/96")  # IPv4 as IPv6 by NAT64: its last 32 bits are the address
 
 
 class Refused(Exception):
@@ -61,18 +60,6 @@ class Answer(NamedTuple):
         except ValueError:
             return None
         return max(0.0, (until.astimezone(UTC) - datetime.now(UTC)).total_seconds())
-
-
-def public(address: str) -> bool:
-    """Whether an address is one of the Internet, also where it is an IPv4 in the dress of an IPv6."""
-    found = ip_address(address.partition("%")[0])
-    if isinstance(found, IPv6Address):
-        inner = found.ipv4_mapped or found.sixtofour or (found.teredo or (None, None))[1]
-        if found in EMBEDDING:
-            inner = ip_address(int(found) & 0xFFFFFFFF)
-        if inner is not None:
-            return public(f"{inner}")
-    return found.is_global and not found.is_multicast
 
 
 def sockets(*, private: bool) -> Callable[[Any], socket.socket]:
