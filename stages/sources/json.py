@@ -13,6 +13,7 @@ from pydantic import Field
 from stages.core import fields, inputs
 from stages.core.faults import Fault
 from stages.core.inputs import File, Part
+from stages.core.lines import unread
 from stages.core.params import Section
 from stages.core.records import Chunk, Reject, Unwanted
 from stages.core.streams import DAMAGED, of_the_machine
@@ -79,7 +80,7 @@ def document(stream: IO[bytes]) -> Any:
     except DAMAGED as error:
         if of_the_machine(error):
             raise
-        raise Unreadable(f"damaged: {error}") from None
+        raise Unreadable(unread(error)) from None
     if len(content) > LARGEST:
         raise Unreadable(f"more than {LARGEST:,} bytes in one document; write a record a line, for kind jsonl")
     try:

@@ -73,7 +73,7 @@ def test_other_encodings_of_json(tmp_path: Path, encoding: str):
         (b'["\xff"]', None, "not JSON: 'utf-8' codec can't decode byte 0xff in position 2: invalid start byte; mend"),
         (b"[" * 10**6, None, "not JSON: nested too deep; mend the file, or correct"),
         (b"[" + b"1" * 5000 + b"x]", None, "not JSON: Exceeds the limit (4300 digits)"),
-        (gzip.compress(b"[1, 2]", mtime=0)[:-9], None, "damaged: "),
+        (gzip.compress(b"[1, 2]", mtime=0)[:-9], None, "the file breaks off here: "),
         (b" " * 1001, None, "more than 1,000 bytes in one document; write a record a line, for kind jsonl; mend"),
     ],
 )
