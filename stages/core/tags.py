@@ -37,33 +37,38 @@ class Entities(NamedTuple):
 
 def spans(places: Sequence[Place], tags: Sequence[str], scheme: Scheme) -> Spans | Wrong:
     """What the tags of a sentence's tokens say of its text."""
-    found, wrongs = entities(pa.array(tags, pa.string()), np.array([len(tags)]), scheme)
+    others = [n for n, tag in enumerate(tags) if tag != OUTSIDE]
+    told = pa.array([tags[n] for n in others], pa.string())
+    found, wrongs = entities(told, np.array(others, np.int64), np.array([len(tags)]), scheme)
     if wrongs:
         return wrongs[0]
     return tuple(Span(places[first][0], places[last][1], label) for first, last, label in zip(*found, strict=True))
 
 
-def entities(tags: pa.Array, ends: Numbers, scheme: Scheme) -> tuple[Entities, list[Wrong]]:
-    """What the tags of sentences, one after the other, say, and where they are wrong; `ends` are the sentences'."""
+def entities(tags: pa.Array, tokens: Numbers, ends: Numbers, scheme: Scheme) -> tuple[Entities, list[Wrong]]:
+    """What the tags of sentences, one after the other, say, and where they are wrong: those of some tokens, while all
+    others are O. `ends` are the sentences'."""
     encoded = tags.dictionary_encode()
     names = [OUTSIDE, *encoded.dictionary.to_pylist()]
-    # An O after each sentence parts them; `tokens` says which token each tag is of, the sentence's last for these.
-    tokens = np.insert(np.arange(len(tags)), ends, ends - 1)
-    codes = np.insert(encoded.indices.to_numpy() + 1, ends, 0)
-    codes[np.isin(codes, [n for n, name in enumerate(names) if name == OUTSIDE])] = 0
-    before = np.concatenate([[0], codes[:-1]])
+    # An O before the first sentence and after each parts them.
+    parting = np.concatenate([[0], ends + np.arange(1, len(ends) + 1)])
+    codes = np.zeros(parting[-1] + 1, np.int64)
+    codes[tokens + 1 + np.searchsorted(ends, tokens, side="right")] = encoded.indices.to_numpy() + 1
     # Where a span may begin, go on or end; all else is O after O. There are few different pairs of tags.
-    (places,) = np.nonzero(codes | before)
-    numbers, which = np.unique(before[places] * len(names) + codes[places], return_inverse=True)
+    (places,) = np.nonzero(codes[:-1] | codes[1:])
+    before, after = codes[places], codes[places + 1]
+    numbers, which = np.unique(before * len(names) + after, return_inverse=True)
     pairs = [(names[number // len(names)], names[number % len(names)]) for number in numbers.tolist()]
     reasons = [wrong(*pair, scheme) for pair in pairs]
+    # The token of each and the one before; for an O that parts, its sentence's last.
+    previous, tokens = (n - np.searchsorted(parting, n, side="right") for n in (places, places + 1))
     (bad,) = np.nonzero(np.array([reason is not None for reason in reasons], bool)[which])
-    wrongs = [Wrong(int(tokens[places[n]]), reasons[which[n]] or "") for n in bad.tolist()]
+    wrongs = [Wrong(int(tokens[n]), reasons[which[n]] or "") for n in bad.tolist()]
     apart = np.array([bool(reason) or not goes_on(*pair) for pair, reason in zip(pairs, reasons, strict=True)], bool)[
         which
     ]
-    begun, ended = places[apart & (codes[places] > 0)], places[apart & (before[places] > 0)]
-    return Entities(tokens[begun], tokens[ended - 1], [names[code][2:] for code in codes[begun].tolist()]), wrongs
+    begun, ended = apart & (after > 0), apart & (before > 0)
+    return Entities(tokens[begun], previous[ended], [names[code][2:] for code in after[begun].tolist()]), wrongs
 
 
 def goes_on(before: str, tag: str) -> bool:

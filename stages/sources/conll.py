@@ -1,7 +1,6 @@
 """Columns of tokens and their tags, as corpora of names have them: a line a token, a blank line between sentences."""
 
 import codecs
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
@@ -20,14 +19,14 @@ from stages.core.lines import BLOCK, BOM, LONGEST
 from stages.core.params import Positive, Section
 from stages.core.records import SPANS, Chunk, Reject
 from stages.core.streams import of_the_machine
-from stages.core.tags import Entities, Numbers, Scheme, Wrong, entities
+from stages.core.tags import OUTSIDE, Entities, Numbers, Scheme, Wrong, entities
 
-LINE, TAB = ord("\n"), ord("\t")
+LINE, TAB, SPACE = b"\n\t "
 BLANK = (b"\n\n", b"\n\r\n", b"\n\t\n")
-SPACE = re.compile(rb"[ \t]+")
+WHITE = " \t\r\n"
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
-WHITE = np.isin(np.arange(256), np.frombuffer(b" \t\r\n", np.uint8))
+Offsets = np.ndarray[Any, np.dtype[np.int32]]
 Mark = Annotated[str, Field(min_length=1)]
 
 
@@ -96,12 +95,30 @@ class Lines(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """The lines that hold tokens: which of all they are, and the sentence, document and text that each belongs to."""
+    """The lines that hold tokens: which of all they are, and the sentence and the text that each belongs to."""
 
     lines: Numbers
     sentences: Numbers
-    documents: Numbers
     texts: Numbers
+
+
+class Stretches(NamedTuple):
+    """Where pieces of characters begin and end."""
+
+    starts: Numbers
+    ends: Numbers
+
+
+class Columns(NamedTuple):
+    """Where the columns of lines begin and end, line by line, and how many there are up to the end of each."""
+
+    places: Stretches
+    upto: Numbers
+
+    def of(self, lines: Numbers, back: int) -> Stretches:
+        """The columns of these lines that come so many before the last."""
+        these = self.upto[lines] - 1 - back
+        return Stretches(self.places.starts[these], self.places.ends[these])
 
 
 class Texts(NamedTuple):
@@ -196,95 +213,120 @@ def stretches(stream: IO[bytes], place: str, number: int, p: Params) -> Iterator
 
 def looked_at(data: bytes, number: int, marks: int, p: Params) -> Lines:
     """What can be told of lines before they are divided; byte order marks and Windows' ends of lines are gone."""
-    data = data.replace(b"\r\n", b"\n")
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n")
     if BOM in data:
         data = data.removeprefix(BOM).replace(b"\n" + BOM, b"\n")
     characters = np.frombuffer(data, np.uint8)
-    starts = begins(characters)
-    blank = counted(np.flatnonzero(WHITE[characters]), starts) == np.diff(starts, append=len(characters))
-    mark, comment = (beginning(data, starts, word and word.encode(p.encoding)) for word in (p.mark, p.comment))
-    return Lines(data, number, marks, starts, blank, mark, comment & ~mark)
+    ends = np.flatnonzero(characters == LINE) + 1
+    starts = np.concatenate([[0], ends])[:-1]
+    lines = strings(characters, np.concatenate([[0], ends]))
+    mark, comment = (beginning(lines, word and word.encode(p.encoding)) for word in (p.mark, p.comment))
+    return Lines(data, number, marks, starts, blanks(lines, characters[starts]), mark, comment & ~mark)
 
 
-def begins(characters: Bytes) -> Numbers:
-    """Where lines begin, the last of which ends too."""
-    return np.concatenate([[0], np.flatnonzero(characters == LINE) + 1])[:-1]
+def strings(characters: Bytes, edges: Numbers | Offsets) -> pa.Array:
+    """Stretches of characters that follow one another; nothing is copied."""
+    offsets = pa.py_buffer(edges.astype(np.int32, copy=False))
+    return pa.StringArray.from_buffers(len(edges) - 1, offsets, pa.py_buffer(characters))
 
 
-def counted(places: Numbers, starts: Numbers) -> Numbers:
-    """How many of these places are in each line."""
-    return np.diff(np.searchsorted(places, starts), append=len(places))
+def blanks(lines: pa.Array, first: Bytes) -> Flags:
+    """Which lines are all white space; few begin with it that are not."""
+    blank = np.isin(first, np.frombuffer(WHITE.encode(), np.uint8))
+    trimmed = pc.call_function("ascii_trim", [lines.filter(pa.array(blank))], pc.TrimOptions(WHITE))
+    blank[blank] = pc.call_function("binary_length", [trimmed]).to_numpy() == 0
+    return blank
 
 
-def beginning(data: bytes, starts: Numbers, word: bytes | str | None) -> Flags:
+def beginning(lines: pa.Array, word: bytes | str | None) -> Flags:
     """Which lines begin with a word."""
-    if not isinstance(word, bytes) or word not in data:
-        return np.zeros(len(starts), bool)
-    return np.array([data.startswith(word, at) for at in starts.tolist()], bool)
+    if not word:
+        return np.zeros(len(lines), bool)
+    found = pc.call_function("starts_with", [lines], pc.MatchSubstringOptions(word))
+    return found.to_numpy(zero_copy_only=False)
 
 
 def rows_of(lines: Lines, unit: str) -> Rows:
     """The lines that hold tokens. A blank line ends a sentence, and a mark does."""
     (held,) = np.nonzero(~(lines.blank | lines.mark | lines.comment))
     sentences = np.cumsum(lines.blank | lines.mark, dtype=np.int64)[held]
-    documents = (lines.marks + np.cumsum(lines.mark, dtype=np.int64))[held]
-    return Rows(held, sentences, documents, documents if unit == "document" else sentences)
+    return Rows(held, sentences, documents_of(lines, held) if unit == "document" else sentences)
+
+
+def documents_of(lines: Lines, these: Numbers) -> Numbers:
+    """The document that each of some lines belongs to."""
+    return lines.marks + np.searchsorted(np.flatnonzero(lines.mark), these)
 
 
 def texts(lines: Lines, rows: Rows, p: Params) -> tuple[Texts, dict[int, str]]:
     """Lines as texts, and what is wrong with which; where one line is wrong, there is no text."""
-    characters, reasons = divided(lines.data, p)
+    characters, reasons = decoded(lines.data, p.encoding)
+    columns = columns_of(characters, p.separator)
     held = set(rows.lines.tolist()) if reasons else ()
-    reasons = uneven(characters, rows.lines, p.columns) | {n: why for n, why in reasons.items() if n in held}
+    reasons = uneven(characters, columns, rows.lines, p.columns) | {n: why for n, why in reasons.items() if n in held}
     rows = without(rows, reasons)
-    tokens, tags = cells(characters, rows.lines, p)
+    tokens, tags = (columns.of(rows.lines, p.columns - n) for n in (p.text, p.tags))
     ends, last = ends_of(rows.sentences), ends_of(rows.texts)
-    found, wrongs = entities(tags, ends, p.scheme)
-    (empty,) = np.nonzero(pc.call_function("binary_length", [tokens]).to_numpy() == 0)
-    wrongs += [Wrong(n, "an empty token") for n in empty.tolist()]
+    found, wrongs = tagged(characters, tags, ends, p.scheme)
+    wrongs += [Wrong(n, "an empty token") for n in np.flatnonzero(tokens.starts == tokens.ends).tolist()]
     more = {int(rows.lines[position]): reason for position, reason in wrongs}
-    sentences = joined(joined(tokens, ends, " "), np.searchsorted(ends, last) + 1, "\n")
-    first = np.concatenate([[0], last])[:-1]
-    made = Texts(sentences, placed(tokens, last, found), rows.lines[first], rows.documents[first])
+    edges = np.concatenate([[0], last])
+    data, begins = joined(characters, tokens, ends, edges)
+    spans, first = placed(data, begins, tokens.ends - tokens.starts, edges, found), rows.lines[edges[:-1]]
+    made = Texts(strings(data, begins[edges]), spans, first, documents_of(lines, first))
     if more:
-        made = made.where(np.isin(rows.texts[first], without(rows, more).texts))
+        made = made.where(np.isin(rows.texts[edges[:-1]], without(rows, more).texts))
     return made, reasons | more
 
 
-def divided(data: bytes, p: Params) -> tuple[Bytes, dict[int, str]]:
-    """Lines in UTF-8, a tab between columns; and which of them are no text."""
+def decoded(data: bytes, encoding: str) -> tuple[Bytes, dict[int, str]]:
+    """Lines in UTF-8, and which of them are no text."""
     reasons: dict[int, str] = {}
     try:
-        data = recoded(data, p.encoding)
+        data = recoded(data, encoding)
     except UnicodeError:
         lines = data.split(b"\n")
         for n, line in enumerate(lines):
             try:
-                lines[n] = recoded(line, p.encoding)
+                lines[n] = recoded(line, encoding)
             except UnicodeError:
-                lines[n], reasons[n] = b"", f"bytes that are no text in {p.encoding}"
+                lines[n], reasons[n] = b"", f"bytes that are no text in {encoding}"
         data = b"\n".join(lines)
-    if p.separator == "space":
-        data = SPACE.sub(b"\t", data).replace(b"\t\n", b"\n").replace(b"\n\t", b"\n").removeprefix(b"\t")
     return np.frombuffer(data, np.uint8), reasons
 
 
 def recoded(data: bytes, encoding: str) -> bytes:
     """Lines in UTF-8, where some encodings can't write halves of surrogate pairs nor further lines."""
     text = data.decode(encoding)
-    if text.count("\n") != data.count(b"\n"):
+    found = text.encode()
+    if found != data and text.count("\n") != data.count(b"\n"):
         raise UnicodeError
-    return text.encode()
+    return found
 
 
-def uneven(characters: Bytes, lines: Numbers, columns: int) -> dict[int, str]:
+def columns_of(characters: Bytes, separator: str) -> Columns:
+    """All that is between two tabs, or what is between white space."""
+    edges = (characters == LINE) | (characters == TAB)
+    if separator == "space":
+        edges |= characters == SPACE
+    ends = np.flatnonzero(edges)
+    starts = np.concatenate([[0], ends + 1])[:-1]
+    upto = np.flatnonzero(characters[ends] == LINE) + 1
+    if separator == "space":
+        held = starts < ends
+        starts, ends, upto = starts[held], ends[held], np.cumsum(held, dtype=np.int64)[upto - 1]
+    return Columns(Stretches(starts, ends), upto)
+
+
+def uneven(characters: Bytes, columns: Columns, lines: Numbers, wanted: int) -> dict[int, str]:
     """Which of some lines don't have all columns and no more, or have a NUL."""
-    starts = begins(characters)
-    counts, zeros = (counted(np.flatnonzero(characters == one), starts)[lines] for one in (TAB, 0))
-    counts += 1
-    reasons = {int(lines[n]): "a NUL character: no text" for n in np.flatnonzero(zeros)}
+    (zeros,) = np.nonzero(characters == 0)
+    of = np.searchsorted(np.flatnonzero(characters == LINE), zeros) if len(zeros) else zeros
+    reasons = dict.fromkeys(lines[np.isin(lines, of)].tolist(), "a NUL character: no text")
+    counts = np.diff(columns.upto, prepend=0)[lines]
     return reasons | {
-        int(lines[n]): f"{counts[n]} columns, `columns` says {columns}" for n in np.flatnonzero(counts != columns)
+        int(lines[n]): f"{counts[n]} columns, `columns` says {wanted}" for n in np.flatnonzero(counts != wanted)
     }
 
 
@@ -296,48 +338,47 @@ def without(rows: Rows, lines: Collection[int]) -> Rows:
     return Rows(*(column[good] for column in rows))
 
 
-def cells(characters: Bytes, lines: Numbers, p: Params) -> tuple[pa.Array, pa.Array]:
-    """The tokens and the tags of lines that have all columns."""
-    starts = begins(characters)
-    held = np.zeros(len(starts), bool)
-    held[lines] = True
-    characters = characters[np.repeat(held, np.diff(starts, append=len(characters)))]
-    ends = np.flatnonzero((characters == TAB) | (characters == LINE))
-    starts = np.concatenate([[0], ends + 1])[:-1]
-    tokens, tags = (column(characters, starts[n - 1 :: p.columns], ends[n - 1 :: p.columns]) for n in (p.text, p.tags))
-    return tokens, tags
-
-
-def column(characters: Bytes, starts: Numbers, ends: Numbers) -> pa.Array:
-    """Stretches of characters as texts."""
-    edges = np.concatenate([[0], np.column_stack([starts, ends]).ravel()])
-    inside = np.repeat(np.arange(len(edges)) % 2 == 1, np.diff(edges, append=len(characters)))
-    offsets = np.concatenate([[0], np.cumsum(ends - starts)]).astype(np.int32)
-    return pa.StringArray.from_buffers(len(starts), pa.py_buffer(offsets), pa.py_buffer(characters[inside]))
-
-
 def ends_of(numbers: Numbers) -> Numbers:
     """Where runs of equal numbers end."""
     return np.append(np.flatnonzero(np.diff(numbers)) + 1, len(numbers)) if len(numbers) else numbers
 
 
-def joined(texts: pa.Array, ends: Numbers, between: str) -> pa.Array:
-    """Runs of texts as one text each."""
-    offsets = pa.array(np.concatenate([[0], ends]), pa.int32())
-    return pc.call_function("binary_join", [pa.ListArray.from_arrays(offsets, texts), between])
+def tagged(characters: Bytes, tags: Stretches, ends: Numbers, scheme: Scheme) -> tuple[Entities, list[Wrong]]:
+    """What the tags of sentences say, and where they are wrong. Most are O, of which no text is made."""
+    starts, stops = tags
+    (others,) = np.nonzero((characters[starts] != ord(OUTSIDE)) | (stops - starts != 1))
+    return entities(pieces(characters, starts[others], stops[others]), others, ends, scheme)
 
 
-def placed(tokens: pa.Array, ends: Numbers, found: Entities) -> pa.Array:
-    """The entities of each text as spans of characters: between two tokens there is always one."""
-    lengths = pc.call_function("utf8_length", [tokens]).to_numpy().astype(np.int64)
-    after = np.cumsum(lengths + 1)
-    begins = np.concatenate([[0], after[ends[:-1] - 1]])[np.searchsorted(ends, found.first, side="right")]
-    starts = after[found.first] - lengths[found.first] - 1 - begins
-    columns = (starts, after[found.last] - 1 - begins, found.labels)
+def joined(characters: Bytes, tokens: Stretches, ends: Numbers, edges: Numbers) -> tuple[Bytes, Offsets]:
+    """Tokens as texts, of which each is those from an edge to the next, and where each token begins in them: a space
+    after each, a line's end after each sentence, nothing after a text."""
+    characters, after = characters.copy(), tokens.ends + 1
+    characters[tokens.ends] = SPACE
+    characters[tokens.ends[ends - 1]] = LINE
+    after[edges[1:] - 1] -= 1
+    _, begins, data = pieces(characters, tokens.starts, after).buffers()
+    return np.frombuffer(data, np.uint8), np.frombuffer(begins, np.int32)
+
+
+def placed(data: Bytes, begins: Offsets, lengths: Numbers, edges: Numbers, found: Entities) -> pa.Array:
+    """The entities of each text as spans of characters."""
+    begin = begins[edges[np.searchsorted(edges, found.first, side="right") - 1]]
+    # Bytes of UTF-8 that go on with a character are none.
+    (further,) = np.nonzero((data & 0xC0) == 0x80)
+    places = (begin, begins[found.first], begins[found.last] + lengths[found.last])
+    begin, start, end = (place - np.searchsorted(further, place) for place in places)
+    columns = (start - begin, end - begin, found.labels)
     kinds = list(SPANS.value_type)
     arrays = [pa.array(one, kind.type) for one, kind in zip(columns, kinds, strict=True)]
-    offsets = pa.array(np.searchsorted(found.first, np.concatenate([[0], ends])), pa.int32())
+    offsets = pa.array(np.searchsorted(found.first, edges), pa.int32())
     return pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays(arrays, fields=kinds))
+
+
+def pieces(characters: Bytes, starts: Numbers, ends: Numbers) -> pa.Array:
+    """Stretches of characters as texts."""
+    edges = np.append(np.column_stack([starts, ends]), len(characters))
+    return strings(characters, edges).take(pa.array(np.arange(0, len(edges) - 1, 2)))
 
 
 def firsts(reasons: Mapping[int, str], rows: Rows) -> list[tuple[int, str]]:

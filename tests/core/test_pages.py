@@ -57,6 +57,24 @@ def test_a_page_is_the_same_whatever_came_before(extractor: str):
     assert [extract(one, extractor) for one in reversed(contents)] == forwards[::-1]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<form><label for=a>Name</label><input id=a><select><option>One<option>Two</select></form>",
+        "<!-- a --><?a b?><p>\x0b\x1fControl\uffff characters, &amp; &nbsp;an &unknown; entity.</p>",
+        "<table><tr><th>A<td>1<tr><th>B<td>2</table><ul><li>One<li>Two</ul>",
+    ],
+)
+def test_the_text_is_what_trafilatura_says_of_itself(body: str):
+    """What its process leaves out of the work changes nothing."""
+    from trafilatura import extract as theirs
+
+    content = html({"body": body})
+    found = extract(content, "trafilatura")
+    assert isinstance(found, Page)
+    assert found.text == (theirs(content, include_comments=False) or "").strip()
+
+
 @pytest.mark.parametrize("extractor", EXTRACTORS)
 @pytest.mark.parametrize("content", [b"", b" ", b"\0", b"<html></html>", b"<p>", b"<script>x</script>", b"<!-- x -->"])
 def test_a_page_without_text(content: bytes, extractor: str):

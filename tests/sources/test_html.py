@@ -5,7 +5,7 @@ import tarfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 from zipfile import ZipFile
 
 import pytest
@@ -40,7 +40,7 @@ def test_a_page_a_file(tmp_path: Path):
 
 
 @pytest.mark.parametrize("how", ["folder", "zip", "tar"])
-def test_pages_have_the_same_keys_wherever_they_are(tmp_path: Path, how: str):
+def test_sourceshave_the_same_keys_wherever_they_are(tmp_path: Path, how: str):
     pages = {"a/1.html": PAGE, "a/2.html": "<p>", "b.html": PAGE, "b.css": "p {}"}
     folder = tmp_path / "site"
     for name, content in pages.items():
@@ -100,3 +100,17 @@ def test_real_pages(tmp_path: Path, extractor: str, rejected: int, declared: dic
     counts = Counter(name for one in found if isinstance(one, Row) for name, value in one.attributes.items() if value)
     assert rejects == ["no main text"] * rejected
     assert {name: counts[name] for name in declared} == declared
+
+
+@pytest.mark.slow
+def test_real_texts_are_what_trafilatura_says_of_itself(tmp_path: Path):
+    """What its process leaves out of the work changes nothing."""
+    from trafilatura import extract
+
+    rows = read(tmp_path, file(readability(), members="*/source.html"), extractor="trafilatura")
+    found = {one.key or "": one.text for one in rows if isinstance(one, Row)}
+    with tarfile.open(readability()) as archive:
+        sources = {name: cast(IO[bytes], archive.extractfile(name)).read() for name in found}
+    theirs = {name: extract(page, include_comments=False) or "" for name, page in sources.items()}
+    assert len(found) == 130
+    assert found == {name: text.strip() for name, text in theirs.items()}
