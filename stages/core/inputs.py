@@ -250,8 +250,8 @@ def stretches(path: Path, quoting: Quoting | None) -> list[tuple[int, int, int]]
     with path.open("rb") as file:
         at = 0
         while block := file.read(min(PART, BLOCK)):
-            around = last, block if at else block.removeprefix(BOM), file.peek(1)[:1] or b"\n"
-            if quoting and stray(b"".join(around), quoting, int(odd)):
+            after = file.peek(1)[:1] or b"\n"
+            if quoting and stray(block if at else block.removeprefix(BOM), last + after, quoting, int(odd)):
                 return [(0, path.stat().st_size, 1)]
             enough = at + len(block) >= start + PART
             cut = end_of_line(block, quotes, odd) if enough else None
@@ -266,15 +266,18 @@ def stretches(path: Path, quoting: Quoting | None) -> list[tuple[int, int, int]]
     return [*found, (start, at, line)] if start < at else found
 
 
-def stray(around: bytes, quoting: Quoting, odd: int) -> bool:
+def stray(block: bytes, around: bytes, quoting: Quoting, odd: int) -> bool:
     """Whether a quote opens a field elsewhere than at its start, or closes it elsewhere than at its end; two within one
-    close and open it. `around` is a block with the byte before it and the one after it."""
+    close and open it. `around` is the byte before the block and the one after it."""
     import numpy as np
 
-    data = np.frombuffer(around, np.uint8)
+    data = np.frombuffer(block, np.uint8)
     edge = np.isin(np.arange(256), list(b"\r\n" + quoting.quote + quoting.delimiter))
-    at = np.flatnonzero(data[1:-1] == quoting.quote[0]) + 1
-    return not (edge[data[at[odd::2] - 1]].all() and edge[data[at[1 - odd :: 2] + 1]].all())
+    at = np.flatnonzero(data == quoting.quote[0])
+    opening, closing = at[odd::2], at[1 - odd :: 2]
+    before, after = data[opening - 1], data[(closing + 1) % len(data)]
+    before[opening == 0], after[closing == len(data) - 1] = around
+    return not (edge[before].all() and edge[after].all())
 
 
 def end_of_line(block: bytes, quotes: bytes | None, odd: bool) -> int | None:

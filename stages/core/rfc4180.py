@@ -10,6 +10,7 @@ import pyarrow as pa
 from stages.core.lines import BOM, LONGEST, Places, blocks, newlines
 from stages.core.streams import DAMAGED, Pieces, Stream
 
+CACHED = 2**19  # bytes that pyarrow parses at once, and none of a record is longer: more take half as long again
 WIDEST = 2_000  # columns; each costs some 10 kB, whatever is in it
 LF, CR = ord("\n"), ord("\r")
 
@@ -120,7 +121,7 @@ def columns(block: Block, names: Sequence[str], marks: Marks | None) -> dict[str
     try:
         table = reader.read_csv(
             pa.BufferReader(block.data),
-            reader.ReadOptions(use_threads=False, block_size=len(block.data) + 1, column_names=positions),
+            reader.ReadOptions(use_threads=False, block_size=CACHED, column_names=positions),
             reader.ParseOptions(
                 delimiter=marks.delimiter,
                 quote_char=marks.quote or False,

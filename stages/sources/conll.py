@@ -15,7 +15,7 @@ from pydantic import Field, field_validator, model_validator
 from stages.core import inputs
 from stages.core.hashing import stable_hash
 from stages.core.inputs import DAMAGED, File, Part
-from stages.core.lines import BLOCK, BOM, LONGEST
+from stages.core.lines import BLOCK, BOM, LONGEST, unread
 from stages.core.params import Positive, Section
 from stages.core.records import SPANS, Chunk, Reject
 from stages.core.streams import of_the_machine
@@ -208,7 +208,7 @@ def stretches(stream: IO[bytes], place: str, number: int, p: Params) -> Iterator
         if of_the_machine(error):
             raise
         number += rest.count(b"\n")
-        yield Reject(f"{place}:{number}", f"the file breaks off here: {error}")
+        yield Reject(f"{place}:{number}", unread(error))
 
 
 def looked_at(data: bytes, number: int, marks: int, p: Params) -> Lines:

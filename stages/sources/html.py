@@ -9,7 +9,7 @@ from pydantic import Field
 
 from stages.core import inputs, pages
 from stages.core.inputs import File, Part
-from stages.core.lines import BROKEN_OFF
+from stages.core.lines import unread
 from stages.core.params import Positive, Section
 from stages.core.records import Reject, Row
 from stages.core.streams import DAMAGED, of_the_machine
@@ -48,7 +48,7 @@ def read(p: Params, part: Part, paths: Sequence[Path]) -> Iterator[Row | Reject]
         except DAMAGED as error:
             if of_the_machine(error):
                 raise
-            yield Reject(place, f"{BROKEN_OFF}: {error}")
+            yield Reject(place, unread(error))
             continue
         page = pages.extract(html, None, None, p.extractor, p.seconds)
         yield Reject(place, page) if isinstance(page, str) else pages.row(page, name, file, path=name)
