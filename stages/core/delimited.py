@@ -202,9 +202,10 @@ def heading(place: str, header: list[str], wanted: Sequence[str]) -> list[str]:
 
 
 def even(batch: Sequence[Record], names: Sequence[str], place: str) -> tuple[list[tuple[int, list[str]]], list[Reject]]:
-    """The records that have a value for each column and for nothing else; stray delimiters at the end are no values."""
+    """The records that have a value for each column and for nothing else; stray delimiters at the end are no values.
+    The first column may have no name: so pandas writes its index."""
     good, rejects = list[tuple[int, list[str]]](), list[Reject]()
-    nameless = [n for n, name in enumerate(names) if not name]
+    nameless = [n for n, name in enumerate(names) if n and not name]
     for line, record in batch:
         if isinstance(record, Reject):
             rejects.append(record)

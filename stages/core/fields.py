@@ -38,7 +38,7 @@ class Fields(Section):
 class Table(Section):
     """The parameters that tables of all kinds have.
 
-    `separator` parts several labels or targets in one text; `rename` says what labels are called here: none passes that
+    `separator` parts several labels or targets in one text, and joins a text that is a list; `rename` says what labels are called here: none passes that
     it does not know, unless it is empty; `sides` says the same of the values of `split`; `where` has the values by
     which rows are wanted.
     """
@@ -103,7 +103,7 @@ def mapped(
     columns = {name: as_list(one) for name, one in columns.items()}
     columns, numbers, unwanted = wanted(columns, numbers, p.where)
     faulty = Faulty()
-    found: dict[str, Sequence[Any]] = single(columns, p.fields, faulty) | {
+    found: dict[str, Sequence[Any]] = single(columns, p.fields, p.separator, faulty) | {
         name: [value or None] * len(numbers) for name, value in constants.items() if name in CONSTANT
     }
     if p.fields.labels is not None:
@@ -194,19 +194,32 @@ def wanted(
     return chosen, [numbers[n] for n in keep], len(numbers) - len(keep)
 
 
-def single(columns: Columns, fields: Fields, faulty: Faulty) -> dict[str, Sequence[str | None]]:
+def single(columns: Columns, fields: Fields, separator: str | None, faulty: Faulty) -> dict[str, Sequence[str | None]]:
     """The fields that are one text; an empty one is none, except the text itself."""
-    found: dict[str, Sequence[str | None]] = {"text": texts(columns[fields.text], fields.text, faulty)}
+    whole = joined(columns[fields.text], separator)
+    found: dict[str, Sequence[str | None]] = {"text": texts(whole, fields.text, faulty)}
     for n, text in enumerate(found["text"]):
         if text is None:
             faulty.add(n, f"no text in {fields.text!r}")
     for name in ("label", "pair", "key", "group", "split"):
         if (column := getattr(fields, name)) is not None:
-            found[name] = [one or None for one in texts(columns[column], column, faulty)]
+            values = joined(columns[column], separator) if name == "pair" else columns[column]
+            found[name] = [one or None for one in texts(values, column, faulty)]
     for n, key in enumerate(found.get("key", ())):
         if key is None:
             faulty.add(n, f"no key in {fields.key!r}")
     return found
+
+
+def joined(values: Sequence[Any], separator: str | None) -> Sequence[Any]:
+    """Lists of texts, such as sentences, as one text each."""
+    if separator is None:
+        return values
+    return [separator.join(one) if isinstance(one, list) and all_texts(one) else one for one in values]
+
+
+def all_texts(values: Sequence[Any]) -> bool:
+    return all(isinstance(one, str) for one in values)
 
 
 def as_text(value: Any) -> str | None:

@@ -111,7 +111,8 @@ def numbered(data: bytes, every: Places, ends: Places, line: int) -> Block:
 
 
 def columns(block: Block, names: Sequence[str], marks: Marks | None) -> dict[str, pa.Array] | None:
-    """The columns by their names; none at all where a record has more or fewer, or text in one without a name."""
+    """The columns by their names; none at all where a record has more or fewer, or text in one without a name, which
+    only the first may have."""
     import pyarrow.csv as reader
 
     odd = b"\0" in block.data or block.data.startswith(BOM) or b"\n" + BOM in block.data
@@ -133,5 +134,7 @@ def columns(block: Block, names: Sequence[str], marks: Marks | None) -> dict[str
     except pa.ArrowInvalid:
         return None
     found = [column.combine_chunks() for column in table.columns]
-    stray = any(one.unique().to_pylist() not in ([""], []) for name, one in zip(names, found, strict=True) if not name)
-    return None if stray or len(table) != len(block.numbers) else dict(zip(names, found, strict=True))
+    nameless = [one for name, one in zip(names[1:], found[1:], strict=True) if not name]
+    if len(table) != len(block.numbers) or any(one.unique().to_pylist() not in ([""], []) for one in nameless):
+        return None
+    return dict(zip(names, found, strict=True))
