@@ -38,9 +38,9 @@ class Fields(Section):
 class Table(Section):
     """The parameters that tables of all kinds have.
 
-    `separator` parts several labels or targets in one text, and joins a text that is a list; `rename` says what labels are called here: none passes that
-    it does not know, unless it is empty; `sides` says the same of the values of `split`; `where` has the values by
-    which rows are wanted.
+    `separator` parts several labels or targets in one text, and joins a text that is a list; `rename` says what labels
+    are called here: none passes that it does not know, unless it is empty; `sides` says the same of the values of
+    `split`; `where` has the values by which rows are wanted.
     """
 
     fields: Fields
