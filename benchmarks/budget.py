@@ -32,7 +32,11 @@ def environment(folder: Path) -> dict[str, str]:
 def memory(process: "psutil.Process") -> int:
     """Bytes that a process and its children hold now."""
     total = 0
-    for one in [process, *process.children(recursive=True)]:
+    try:
+        every = [process, *process.children(recursive=True)]
+    except psutil.Error:  # it has just ended
+        return 0
+    for one in every:
         try:
             total += one.memory_info().rss
         except psutil.Error:

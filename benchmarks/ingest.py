@@ -52,7 +52,7 @@ BANKING77 = (
     f"{GITHUB}/PolyAI-LDN/task-specific-datasets/57ec275d8078af65b7731c2a98be812d844a6d6b/banking_data/train.csv",
     "b06e26ac675513959a63135f11b94ea7786ed02da65db93a5650d8838cbc664b",
 )
-SIZE, RUNS, SHARD, CORES = 200 * 10**6, 5, 10_000, 2
+SIZE, RUNS, SHARD, CORES = 500 * 10**6, 3, 10_000, 2
 LARGE = (5 * 10**8, 2 * 10**9)  # bytes of the files of which memory is told
 DIALECT = {"encoding": "utf-8", "delimiter": ",", "quote": '"', "escape": None, "header": True}
 Row = dict[str, str]
