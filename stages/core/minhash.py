@@ -1,8 +1,10 @@
 """MinHash signatures of word or character n-grams, over UTF-8 buffers.
 
-A shingle is a stretch of a normalised text: `size` words in a row and the spaces between them, or as many characters; a
-shorter text is one shingle. Its hash is FNV-1a (Fowler, Noll and Vo) of its UTF-8 bytes, 64 bits; MinHash (Broder 1997)
-gets the two halves of it xored, which is how its authors make 32 bits of it. From there on all is as in datasketch.
+A shingle is `size` units of a normalised text in a row: words or characters; a shorter text is one shingle. The hash of
+a unit is FNV-1a (Fowler, Noll and Vo), 64 bits, of its UTF-8 bytes, after the 64-bit finalizer of MurmurHash3 (Appleby
+2011); that of a shingle is FNV-1a again, of the hashes of its units, each in one step: so each word is read once,
+however long the shingles. MinHash (Broder 1997) gets the two halves of it xored, which is how the authors of FNV make
+32 bits of 64. From there on all is as in datasketch.
 
 Loops over bytes, shingles and pairs are compiled by numba where there is much to do. To import it, and to load what it
 has compiled before, takes longer than a small corpus by numpy, which gives the same bits.
@@ -23,9 +25,10 @@ Hashes = NDArray[np.uint64]
 Signatures = NDArray[np.uint32]
 
 SCHEME = "affine32"  # datasketch's family of permutations: hash → a * hash + b mod 2^32, after MurmurHash3's finalizer
-HASH = "fnv1a64, folded"
+HASH = "fnv1a64 by unit, folded"
 BASIS, PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
-BATCH = 2**20  # bytes of text whose shingles are in memory at one time
+SMALL = np.array([ord(chr(n).lower()) if not chr(n).isspace() else 32 for n in range(128)], np.uint8)
+BATCH = 2**18  # bytes of text whose shingles are in memory at one time
 MANY = 10**7  # bytes of compressed shards from which numba is worth its start
 
 
@@ -86,91 +89,110 @@ def fold(
     """What `normalised` makes of ASCII; what is `foreign` to it is taken from the others, which are normalised."""
     at = other = 0
     for n in range(len(foreign)):
-        begin, gap = at, False
         if foreign[n]:
             for place in range(at_others[other], at_others[other + 1]):
                 out[at] = others[place]
                 at += 1
             other += 1
         else:
+            begin, last = at, 32
             for place in range(offsets[n], offsets[n + 1]):
-                byte = data[place]
-                if byte == 32 or 9 <= byte <= 13 or 28 <= byte <= 31:
-                    gap = at > begin
-                    continue
-                if gap:
-                    out[at] = 32
-                    at += 1
-                    gap = False
-                out[at] = byte | 32 if 65 <= byte <= 90 else byte
-                at += 1
+                byte = SMALL[data[place]]
+                out[at] = byte  # the next one takes its place, if this is a space too many
+                at += (byte != 32) | (last != 32)
+                last = byte
+            at -= (at > begin) & (last == 32)
         ends[n + 1] = at
 
 
-class Shingles(NamedTuple):
-    """Where shingles begin and end among the bytes of texts; those of the nth text are bounds[n] to bounds[n + 1]."""
+class Units(NamedTuple):
+    """Where words or characters begin and end among the bytes of texts; those of the nth are bounds[n] to
+    bounds[n + 1]."""
 
     begins: Places
     ends: Places
     bounds: Places
 
 
-def shingles(texts: Texts, unit: str, size: int) -> Shingles:
-    """The n-grams of each text."""
-    begins, ends, bounds = (words if unit == "word" else characters)(texts)
-    count = np.maximum(np.diff(bounds) - size + 1, 1)
-    found = np.concatenate([[0], np.cumsum(count)])
-    first = np.arange(found[-1]) + np.repeat(bounds[:-1] - found[:-1], count)
-    last = np.minimum(first + size - 1, np.repeat(bounds[1:] - 1, count))
-    return Shingles(begins[first], ends[last], found)
-
-
-def words(texts: Texts) -> Shingles:
+def words(texts: Texts) -> Units:
     """What stands between single spaces; an empty text is one empty word."""
     spaces = np.flatnonzero(texts.data == ord(" "))
     before = np.searchsorted(spaces, texts.offsets)
     begins = np.insert(spaces + 1, before[:-1], texts.offsets[:-1])
     ends = np.insert(spaces, before[1:], texts.offsets[1:])
-    return Shingles(begins, ends, before + np.arange(len(before)))
+    return Units(begins, ends, before + np.arange(len(before)))
 
 
-def characters(texts: Texts) -> Shingles:
+def characters(texts: Texts) -> Units:
     """Code points; an empty text has an empty one."""
     begins = np.flatnonzero((texts.data & 0xC0) != 0x80)
     before = np.searchsorted(begins, texts.offsets)
     empty = np.flatnonzero(before[1:] == before[:-1])
     begins = np.insert(begins, before[empty], texts.offsets[empty])
     ends = np.append(begins, texts.offsets[-1])[1:]
-    return Shingles(begins, ends, before + np.searchsorted(empty, np.arange(len(before))))
+    return Units(begins, ends, before + np.searchsorted(empty, np.arange(len(before))))
+
+
+def shingles(texts: Texts, unit: str, size: int, fast: bool) -> tuple[Hashes, Places]:
+    """The hashes of the n-grams of all texts; those of the nth text are bounds[n] to bounds[n + 1]."""
+    begins, ends, bounds = (words if unit == "word" else characters)(texts)
+    units = hashed(texts.data, begins, ends, fast)
+    count = np.maximum(np.diff(bounds) - size + 1, 1)
+    found = np.concatenate([[0], np.cumsum(count)])
+    values = np.full(found[-1], BASIS)
+    if fast:
+        compiled(combine_each)(units, bounds, size, found, values)
+        return values, found
+    first, end = np.arange(found[-1]) + np.repeat(bounds[:-1] - found[:-1], count), np.repeat(bounds[1:], count)
+    for place in (first + n for n in range(min(size, np.diff(bounds).max(initial=0)))):
+        step = (values ^ units[np.minimum(place, len(units) - 1)]) * PRIME
+        values = np.where(place < end, step, values)
+    return values, found
+
+
+def combine_each(units: Hashes, bounds: Places, size: int, found: Places, values: Hashes) -> None:
+    """The loop of it."""
+    for text in range(len(bounds) - 1):
+        for n in range(found[text], found[text + 1]):
+            first = bounds[text] + n - found[text]
+            for place in range(first, min(first + size, bounds[text + 1])):
+                values[n] = (values[n] ^ units[place]) * PRIME
 
 
 def hashed(data: Bytes, begins: Places, ends: Places, fast: bool) -> Hashes:
-    """FNV-1a of stretches of the data."""
+    """The hashes of units."""
+    values = np.full(len(begins), BASIS)
     if fast:
-        compiled(hash_each)(data, begins, ends, values := np.empty(len(begins), np.uint64))
-        return values
+        compiled(hash_each)(data, begins, ends, values)
+        return finalized(values)
     order = np.argsort(begins - ends, kind="stable")  # the longest first
     starts, lengths = begins[order], (begins - ends)[order]
-    values = np.full(len(begins), BASIS)
     for at in range(-int(lengths[0]) if len(lengths) else 0):
         longer = np.searchsorted(lengths, -at)
         values[:longer] = (values[:longer] ^ data[starts[:longer] + at]) * PRIME
     back = np.empty_like(values)
     back[order] = values
-    return back
+    return finalized(back)
 
 
 def hash_each(data: Bytes, begins: Places, ends: Places, values: Hashes) -> None:
     """The loop of it."""
     for n in range(len(begins)):
-        value = BASIS
+        value = values[n]
         for at in range(begins[n], ends[n]):
             value = (value ^ np.uint64(data[at])) * PRIME
         values[n] = value
 
 
+def finalized(values: Hashes) -> Hashes:
+    """The 64-bit finalizer: of characters, FNV-1a would leave the most bits of all alike."""
+    for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
+        values = (values ^ (values >> np.uint64(33))) * np.uint64(factor)
+    return values ^ (values >> np.uint64(33))
+
+
 def mixed(hashes: Hashes) -> Signatures:
-    """The halves of each, xored, and then the finalizer of MurmurHash3 (Appleby 2011)."""
+    """The halves of each, xored, and then the 32-bit finalizer of MurmurHash3."""
     values = (hashes ^ (hashes >> np.uint64(32))).astype(np.uint32)
     values = (values ^ (values >> np.uint32(16))) * np.uint32(0x85EBCA6B)
     values = (values ^ (values >> np.uint32(13))) * np.uint32(0xC2B2AE35)
@@ -204,8 +226,8 @@ def signatures(texts: Texts, unit: str, size: int, a: Sequence[int], b: Sequence
     first, second = np.array(a, np.uint32), np.array(b, np.uint32)
     found = [np.empty((0, len(a)), np.uint32)]
     for batch in texts.batches():
-        begins, ends, bounds = shingles(batch, unit, size)
-        found.append(least(mixed(hashed(batch.data, begins, ends, fast)), bounds, first, second, fast))
+        hashes, bounds = shingles(batch, unit, size, fast)
+        found.append(least(mixed(hashes), bounds, first, second, fast))
     return np.concatenate(found)
 
 
@@ -213,8 +235,7 @@ def sets(texts: Texts, unit: str, size: int, fast: bool) -> tuple[Hashes, Places
     """The different hashes of the shingles of each text, in order, one text after the other; and where each begins."""
     found, sizes = [np.empty(0, np.uint64)], [np.zeros(1, np.int64)]
     for batch in texts.batches():
-        begins, ends, bounds = shingles(batch, unit, size)
-        hashes = hashed(batch.data, begins, ends, fast)
+        hashes, bounds = shingles(batch, unit, size, fast)
         for begin, end in pairwise(bounds.tolist()):
             hashes[begin:end].sort()
         other = np.append(True, hashes[1:] != hashes[:-1])
