@@ -8,8 +8,8 @@ order each time. To every ten a near copy of an earlier one is added: words take
 
 Ours is the whole of stage `dedup` on one core, from shards to side tables; that numba loads what it has compiled before
 is counted. The peers get the texts in memory, normalise them and cut them into the same shingles in plain Python, as
-they ask for lists of these; datasketch's time ends with signatures, rensa's with flags that nobody verifies. Imports
-are not counted. CPU seconds; runs take turns.
+they ask for lists of these; datasketch is done when its `MinHashLSH` has been asked for each document, rensa when it
+has its flags: candidates that nobody verifies. Imports are not counted. Runs take turns.
 """
 
 import importlib
@@ -24,7 +24,7 @@ import time
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from budget import ROOT
@@ -56,44 +56,53 @@ def update():
         one = MinHash(permutations)
         for shingle in shingles(text):
             one.update(shingle.encode())
+        yield one
 
 def bulk(**how):
-    MinHash.bulk([[shingle.encode() for shingle in shingles(text)] for text in texts], num_perm=permutations, **how)
+    tokens = ([shingle.encode() for shingle in shingles(text)] for text in texts)
+    return MinHash.generator(tokens, num_perm=permutations, **how)
 
-def index():
-    hashes = MinHash.bulk([[shingle.encode() for shingle in shingles(text)] for text in texts], num_perm=permutations)
-    before = psutil.Process().memory_info().rss
-    lsh = MinHashLSH(num_perm=permutations, params=(bands, permutations // bands))
-    for n, one in enumerate(hashes):
-        lsh.query(one)
-        lsh.insert(n, one)
-    return psutil.Process().memory_info().rss - before
+def xxhash():
+    return bulk(hashfunc=xxh32_intdigest)
 
 def flags():
     tokens = [list(shingles(text)) for text in texts]
-    lsh = rensa.RMinHashLSH(0.8, permutations, bands)
-    lsh.query_duplicate_flags_matrix_one_shot(rensa.RMinHash.digest_matrix_from_token_sets(tokens, permutations, 1))
+    return rensa.RMinHash.digest_matrix_from_token_sets(tokens, permutations, 1)
 
 if way == "flags":
     import rensa
 else:
     import psutil
     from datasketch import MinHash, MinHashLSH
-if way == "xxhash":
     from xxhash import xxh32_intdigest
-    bulk_xxhash = lambda: bulk(hashfunc=xxh32_intdigest)
-ways = {"update": update, "bulk": bulk, "index": index, "flags": flags}
 began = time.process_time()
-held = bulk_xxhash() if way == "xxhash" else ways[way]()
-print(time.process_time() - began, held or 0)
+hashes = flags() if way == "flags" else list({"update": update, "bulk": bulk, "xxhash": xxhash}[way]())
+signed = time.process_time() - began
+if way == "flags":
+    rensa.RMinHashLSH(0.8, permutations, bands).query_duplicate_flags_matrix_one_shot(hashes)
+    print(signed, time.process_time() - began, 0)
+else:
+    before = psutil.Process().memory_info().rss
+    lsh = MinHashLSH(num_perm=permutations, params=(bands, permutations // bands))
+    for n, one in enumerate(hashes):
+        lsh.query(one)
+        lsh.insert(n, one)
+    print(signed, time.process_time() - began, psutil.Process().memory_info().rss - before)
 """
 WAYS = {
     "update": "datasketch `update`",
-    "bulk": "datasketch `bulk`",
-    "xxhash": "datasketch `bulk`, xxhash",
-    "index": "datasketch `bulk`, `MinHashLSH`",
-    "flags": "rensa, from text to flags",
+    "bulk": "datasketch bulk",
+    "xxhash": "datasketch bulk, xxhash",
+    "flags": "rensa",
 }
+
+
+class Cost(NamedTuple):
+    """CPU seconds until there are signatures, and until it is done; bytes of the index. What is not told is 0."""
+
+    signed: float
+    done: float
+    held: float
 
 
 def edited(text: str, rng: random.Random) -> str:
@@ -143,10 +152,10 @@ def decided(source: Path, out: Path) -> str:
         return dedup.stage(Engine(executor, out), P, source, out)
 
 
-def cost(command: Sequence[str]) -> tuple[float, int]:
-    """CPU seconds and bytes that a process prints."""
+def cost(command: Sequence[str]) -> Cost:
+    """What a process prints."""
     told = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
-    return float(told[-2]), int(told[-1])
+    return Cost(*map(float, told[-3:]))
 
 
 def compared(name: str, texts: Sequence[str], place: Path, peer: str | None) -> Iterator[str]:
@@ -154,35 +163,32 @@ def compared(name: str, texts: Sequence[str], place: Path, peer: str | None) -> 
     written(texts, place / "in")
     (place / "texts.json").write_text(json.dumps(texts))
     told = [place / "texts.json", P.ngram, P.bands * P.rows, P.bands]
-    commands: dict[str, list[str]] = {"ours": [sys.executable, __file__, "ours", str(place / "in"), str(place / "out")]}
+    commands: dict[str, list[str]] = {"ours": [sys.executable, __file__, "ours", str(place / "in"), str(place)]}
     for way in WAYS:
         python = peer if way == "flags" else sys.executable
         if python:
             commands[way] = [python, "-c", PEER, way, *map(str, told)]
-    found: dict[str, list[tuple[float, int]]] = {way: [] for way in commands}
+    found: dict[str, list[Cost]] = {way: [] for way in commands}
     cost(commands["ours"])  # compiles
     for _ in range(RUNS):
         for way, command in commands.items():
             found[way].append(cost(command))
-    ours = statistics.median(seconds for seconds, _ in found["ours"])
-    for way, costs in found.items():
-        seconds, held = statistics.median(one for one, _ in costs), statistics.median(one for _, one in costs)
-        memory = f"{held / len(texts):,.0f}" if held else ""
-        yield (
-            f"| {name} | {WAYS.get(way, 'ours, from shards to decisions')} | {seconds:.2f} "
-            f"| {len(texts) / seconds:,.0f} | {seconds / ours:.1f} | {memory} |"
-        )
+    medians = {way: Cost(*map(statistics.median, zip(*costs, strict=True))) for way, costs in found.items()}
+    ours = medians["ours"].done
+    for way, one in medians.items():
+        signed = f"{one.signed:.2f} | {one.signed / ours:.1f}" if one.signed else " | "
+        index = f"{one.held / len(texts):,.0f}" if one.held else ""
+        yield f"| {name} | {WAYS.get(way, 'ours')} | {signed} | {one.done:.2f} | {one.done / ours:.1f} | {index} |"
 
 
 def ours(source: Path, out: Path) -> None:
-    """Prints the CPU seconds of the stage, and the bytes of its index."""
+    """Prints the CPU seconds of the stage, and the bytes of its index: keys, and the buckets they are put in."""
     for module in ("datasketch", "numba"):
         importlib.import_module(module)
     began = time.process_time()
     decided(source, out)
     seconds, documents = time.process_time() - began, sum(1 for _ in side_rows(out, ["id"]))
-    index = documents * P.bands * (np.dtype(np.uint64).itemsize + np.dtype(np.int32).itemsize)
-    print(seconds, index)
+    print(0, seconds, documents * P.bands * (np.dtype(np.uint64).itemsize + np.dtype(np.int32).itemsize))
 
 
 def alike(texts: Sequence[str]) -> Any:
@@ -222,14 +228,16 @@ def quality(texts: Sequence[str], place: Path) -> str:
 def main() -> None:
     """Prints the tables."""
     if sys.argv[1:2] == ["ours"]:
-        with tempfile.TemporaryDirectory(dir=Path(sys.argv[3]).parent) as folder:
+        with tempfile.TemporaryDirectory(dir=sys.argv[3]) as folder:
             ours(Path(sys.argv[2]), Path(folder) / "out")
         return
     peer = sys.argv[1] if sys.argv[1:] else None
     with tempfile.TemporaryDirectory() as folder:
         place, told = Path(folder), list[str]()
-        print(f"medians of {RUNS}\n\n| corpus | | CPU seconds | documents/s | times ours | index, bytes/document |")
-        print("|---|---|---|---|---|---|")
+        print(
+            f"CPU seconds, medians of {RUNS}\n\n| | | signatures | times ours | done | times ours | index, bytes each |"
+        )
+        print("|---|---|---|---|---|---|---|")
         for name, texts in corpora(place):
             for row in compared(name, texts, place / name, peer):
                 print(row, flush=True)

@@ -29,7 +29,7 @@ T = TypeVar("T")
 Jaccard = Annotated[float, Field(gt=0.0, le=1.0)]
 Flags = NDArray[np.bool_]
 SCHEMA = pa.schema([*DROPS, ("jaccard", pa.float64()), ("cluster", pa.string())])
-MANY_PAIRS = 10**5  # in common buckets, from which numba is worth its start
+MANY_STEPS = 3 * 10**6  # through the shingles of all pairs in a bucket, from which numba is worth its start
 
 
 class Params(Section):
@@ -194,10 +194,11 @@ def separate(key: Hashes, sets_of: Callable[[Places], tuple[Hashes, Places, Plac
     """
     bucket = minhash.buckets(key)
     compared = np.flatnonzero((bucket >= 0).any(axis=1))
-    sizes = np.bincount(bucket[bucket >= 0])
-    many = (sizes * (sizes - 1) // 2).sum() >= MANY_PAIRS
-    decide = minhash.compiled(minhash.keep_first) if many else minhash.keep_first
-    of, alike, first = decide(bucket[compared], *sets_of(compared), held[compared], p.threshold, p.together)
+    members = np.bincount(bucket[bucket >= 0])
+    hashes, begins, ends = sets_of(compared)
+    steps = int((members * (members - 1)).sum()) * len(hashes) // max(len(compared), 1)
+    decide = minhash.compiled(minhash.keep_first) if steps >= MANY_STEPS else minhash.keep_first
+    of, alike, first = decide(bucket[compared], hashes, begins, ends, held[compared], p.threshold, p.together)
     several = np.bincount(first, minlength=len(first)) > 1
     cluster = np.where(several[first], first, -1)
     return Found(of, alike, cluster, np.zeros(len(of), bool)).among(len(key), compared)

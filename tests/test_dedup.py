@@ -118,7 +118,7 @@ def test_decisions_are_those_of_comparing_all_with_all(
     with pytest.MonkeyPatch.context() as patch:
         if fast:
             patch.setattr(minhash, "MANY", 0)
-            patch.setattr(dedup, "MANY_PAIRS", 0)
+            patch.setattr(dedup, "MANY_STEPS", 0)
         assert decided(documents, tmp_path_factory.mktemp("x"), p, shards) == reference(documents, p)
 
 

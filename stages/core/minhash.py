@@ -29,7 +29,7 @@ HASH = "fnv1a64 by unit, folded"
 BASIS, PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 SMALL = np.array([ord(chr(n).lower()) if not chr(n).isspace() else 32 for n in range(128)], np.uint8)
 BATCH = 2**18  # bytes of text whose shingles are in memory at one time
-MANY = 10**7  # bytes of compressed shards from which numba is worth its start
+MANY = 2 * 10**7  # bytes of compressed shards, from which numba is worth its start in each process
 
 
 class Texts(NamedTuple):
