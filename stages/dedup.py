@@ -135,24 +135,18 @@ def recipe(p: Params) -> dict[str, Any]:
     return made | {"a": a.tolist(), "b": b.tolist()}
 
 
-def digests(part: Part) -> NDArray[np.bytes_]:
-    """What only equal normalised texts have in common: 16 bytes of BLAKE2b each."""
-    found = [
-        blake2b(texts.data.data[begin:end], digest_size=16).digest()
-        for texts in part.texts()
-        for begin, end in pairwise(texts.offsets.tolist())
-    ]
-    return np.frombuffer(b"".join(found), "S16")
-
-
-def sketched(part: Part, made: Mapping[str, Any], bands: int, out: Path) -> Hashes:
-    """Writes the signatures of documents; returns their (documents, bands) keys."""
-    arguments = part.unit, part.ngram, made["a"], made["b"], part.fast
-    parts = [minhash.signatures(texts, *arguments) for texts in part.texts()]
-    signature = np.concatenate([np.empty((0, len(made["a"])), np.uint32), *parts])
+def sketched(part: Part, made: Mapping[str, Any], bands: int, out: Path) -> tuple[NDArray[np.bytes_], Hashes]:
+    """Writes the signatures of documents; returns 16 bytes of BLAKE2b for each, which only equal normalised texts have
+    in common, and their (documents, bands) keys."""
+    same, parts = list[bytes](), [np.empty((0, len(made["a"])), np.uint32)]
+    for texts in part.texts():
+        places = pairwise(texts.offsets.tolist())
+        same += [blake2b(texts.data.data[begin:end], digest_size=16).digest() for begin, end in places]
+        parts.append(minhash.signatures(texts, part.unit, part.ngram, made["a"], made["b"], part.fast))
+    signature = np.concatenate(parts)
     ids = read_table(part.path, ["id"]).column("id").filter(pa.array(part.wanted))
-    write_table(out / "signatures" / part.path.name, signature_table(ids, signature, made))
-    return minhash.keys(signature, bands)
+    write_table(out / part.path.name, signature_table(ids, signature, made))
+    return np.frombuffer(b"".join(same), "S16"), minhash.keys(signature, bands)
 
 
 def signature_table(ids: Any, signature: NDArray[np.uint32], made: Mapping[str, Any]) -> pa.Table:
@@ -219,10 +213,10 @@ def stage(e: Engine, p: Params, source: Path, out: Path) -> str:
     """Finds the repeats in the whole corpus; writes a side table a shard, and the signatures of all different texts."""
     out.mkdir()
     corpus = Corpus.read(source)
-    digest, at = corpus.map(e, p, digests, np.arange(len(corpus.order)))
-    same = exact(np.concatenate(digest)[at], corpus.held)
+    found, at = corpus.map(e, p, sketched, np.arange(len(corpus.order)), recipe(p), p.bands, out / "signatures")
+    digest, key = (np.concatenate(one)[at] for one in zip(*found, strict=True))
+    same = exact(digest, corpus.held)
     rest = np.flatnonzero(same < 0)
-    key, at = corpus.map(e, p, sketched, rest, recipe(p), p.bands, out)
 
     def sets_of(chosen: Places) -> tuple[Hashes, Places, Places]:
         found, at = corpus.map(e, p, sets, rest[chosen])
@@ -230,13 +224,22 @@ def stage(e: Engine, p: Params, source: Path, out: Path) -> str:
         ends = np.cumsum(sizes)
         return hashes, (ends - sizes)[at], ends[at]
 
-    near = separate(np.concatenate(key)[at], sets_of, p, corpus.held[rest]).among(len(same), rest)
+    near = separate(key[rest], sets_of, p, corpus.held[rest]).among(len(same), rest)
     found = together(same, near)
     table = side_table(corpus.rows, found.among(len(same), corpus.order))
+    first = np.ones(len(same), bool)
+    first[corpus.order] = same < 0
     for path, begin, end in zip(corpus.paths, [0, *corpus.ends], corpus.ends, strict=False):
         write_table(out / path.name, table.slice(begin, end - begin))
+        without_repeats(out / "signatures" / path.name, first[begin:end])
     gone, twice = int((found.of >= 0).sum()), int((same >= 0).sum())
     return f"{len(same) - gone:,} documents kept, {twice:,} exact and {gone - twice:,} near-duplicates dropped"
+
+
+def without_repeats(path: Path, first: Flags) -> None:
+    """Takes out of a shard of signatures those of texts that came before."""
+    if not first.all():
+        write_table(path, read_table(path).filter(pa.array(first)))
 
 
 def reason(same: bool, label: str | None, kept: str | None) -> str:

@@ -289,8 +289,8 @@ def keep_first(  # noqa: C901, PLR0912 - numba compiles it as one
     """
     texts, bands = bucket.shape
     of, alike, first = np.full(texts, -1), np.zeros(texts), np.arange(texts)
-    latest = np.full(bucket.size // 2, -1)  # of each bucket, the last that entered it
-    before = np.full((texts, bands), -1)  # and of each text, the one that entered before
+    latest = np.full(bucket.size // 2, -1, np.int32)  # of each bucket, the last that entered it
+    before = np.full((texts, bands), -1, np.int32)  # and of each text, the one that entered before
     compared, tied = np.full(texts, -1), np.empty(texts, np.int64)
     for text in range(texts):
         ties, size = 0, ends[text] - begins[text]
