@@ -1,125 +1,176 @@
 """Near-duplicates: the first is kept, every removal has its evidence, alike documents are named."""
 
 import json
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
-from datasketch import MinHash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages import dedup
 from stages.commands._search import signature, values
-from stages.core.records import read_table, write_table
-from stages.dedup import Params, Repeat
+from stages.core import minhash
+from stages.core.minhash import normalised
+from stages.core.records import Document, read_table, side_rows, texts_of, write_documents
+from stages.dedup import Params
+from stages.engines.serial import Serial
+from stages.shell.engine import Engine
 
-P = Params(ngram=2, bands=20, rows=4, threshold=0.8, together=0.4, seed=1)
+P = Params(unit="word", ngram=2, bands=20, rows=4, threshold=0.8, together=0.4, seed=1)
 TEXT = "the inverse of a square matrix by its factors with pivots in rows and columns of the table"
-WORDS = st.lists(st.sampled_from(["a", "b", "c", "Ä", "日本"]), max_size=12).map(" ".join)
+WORDS = st.lists(st.sampled_from(["a", "b", "c", "Ä", "日本"]), max_size=8).map(" ".join)
+SIDES = st.sampled_from([None, "train", "validation", "test"])
+EXAMPLES = settings(max_examples=40, deadline=None)
 
 
-def found(*texts: str) -> dedup.Found:
-    """What is decided about the texts; their ids are 0, 1, 2 …"""
-    return dedup.separate([str(n) for n in range(len(texts))], texts, dedup.signatures(texts, P), P)
+class Fate(NamedTuple):
+    """What a side table says of a document."""
+
+    reason: str | None = None
+    of: str | None = None
+    jaccard: float | None = None
+    cluster: str | None = None
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.lists(WORDS, min_size=1, max_size=4))
-def test_a_signature_is_that_of_datasketch(texts: list[str]) -> None:
-    for text, row in zip(texts, dedup.signatures(texts, P), strict=True):
-        one = MinHash(num_perm=80, seed=P.seed, scheme="affine32", hashfunc=dedup.hash32)
-        one.update_batch([shingle.encode() for shingle in dedup.shingles(text, P.ngram)])
-        assert np.array_equal(row, one.hashvalues)
+def corpus(texts: Sequence[str], sides: Sequence[str | None] = ()) -> list[Document]:
+    """Documents with the ids 0, 1, 2 …"""
+    told = [*sides, *[None] * len(texts)]
+    return [Document(f"{n}", text, None, "s", None, None, {}, split=told[n]) for n, text in enumerate(texts)]
 
 
-@settings(max_examples=25, deadline=None)
-@given(WORDS)
-def test_trace_makes_the_same_signature_without_datasketch(text: str) -> None:
-    (expected,) = dedup.signatures([text], P)
-    assert np.array_equal(signature(dedup.shingles(text, P.ngram), dedup.recipe(P)), expected)
+def shingles(text: str, p: Params) -> set[tuple[str, ...]]:
+    """The n-grams of a text, as one would write them down."""
+    units = normalised(text).split() if p.unit == "word" else list(normalised(text))
+    return {tuple(units[n : n + p.ngram]) for n in range(max(len(units) - p.ngram + 1, 1))}
 
 
-def test_signatures_are_kept_to_the_bit(tmp_path: Path) -> None:
-    made = dedup.signatures(["a b c", "a b d"], P)
-    write_table(tmp_path / "signatures.parquet", dedup.signature_table(["x", "y"], made, dedup.recipe(P)))
-    table = read_table(tmp_path / "signatures.parquet")
-    assert table.column("id").to_pylist() == ["x", "y"]
-    assert np.array_equal(values(table.column("signature")), made)
-    assert json.loads((table.schema.metadata or {})[b"minhash"]) == dedup.recipe(P)
+def bands(document: Document, p: Params) -> set[tuple[int, ...]]:
+    """The bands of a signature, each with its number."""
+    row = signature(normalised(document.text), dedup.recipe(p)).tolist()
+    return {(n, *row[n * p.rows : (n + 1) * p.rows]) for n in range(p.bands)}
 
 
-def test_a_shard_may_have_no_signatures() -> None:
-    table = dedup.signature_table([], dedup.signatures(["a"], P)[:0], dedup.recipe(P))
-    assert table.num_rows == 0 and values(table.column("signature")).shape == (0, 80)
+def reference(documents: Sequence[Document], p: Params) -> dict[str, Fate]:
+    """The same decisions, by comparing every document with every earlier one that is kept."""
+    rank = {"test": 0, "validation": 1}
+    texts, found, kept = dict[str, str](), dict[str, Fate](), list[Document]()
+    groups: list[list[str]] = []
+    for one in sorted(documents, key=lambda one: rank.get(one.split or "", 2)):
+        held, text = one.split in rank, normalised(one.text)
+        if texts.setdefault(text, one.id) != one.id and not held:
+            first = found.get(texts[text], Fate())
+            found[one.id] = first._replace(cluster=None) if first.reason else Fate("same text", texts[text], 1.0)
+            continue
+        mine, near = shingles(one.text, p), dict[str, float]()
+        for other in kept:
+            theirs = shingles(other.text, p)
+            if bands(one, p) & bands(other, p):
+                near[other.id] = len(mine & theirs) / len(mine | theirs)
+        closest = max(near, key=lambda other: near[other], default=None)
+        if closest is not None and near[closest] >= p.threshold and not held:
+            found[one.id] = Fate("near-duplicate", closest, round(near[closest], 6))
+            continue
+        kept.append(one)
+        tied = {other for other, jaccard in near.items() if jaccard >= p.together}
+        united = [group for group in groups if tied & set(group)]
+        groups = [group for group in groups if group not in united] + [[*chain(*united), one.id]]
+    place = [one.id for one in kept]
+    for group in groups:
+        if len(group) > 1:
+            found |= {one: Fate(cluster=min(group, key=place.index)) for one in group}
+    return {one.id: found.get(one.id, Fate()) for one in documents}
 
 
-def test_shingles_are_word_ngrams_and_a_short_text_is_one() -> None:
-    assert dedup.shingles("a b c a b", 2) == {"a b", "b c", "c a"}
-    assert dedup.shingles("a", 3) == {"a"}
-    assert dedup.shingles("", 3) == {""}
+def decided(documents: Sequence[Document], folder: Path, p: Params = P, shards: int = 1) -> dict[str, Fate]:
+    """What the stage writes about documents in so many shards."""
+    size = -(-len(documents) // shards)
+    for n in range(shards):
+        write_documents(folder / f"in/{n}.parquet", documents[n * size : (n + 1) * size], texts_of())
+    with Serial() as executor:
+        dedup.stage(Engine(executor, folder), p, folder / "in", folder / "out")
+    rows = {row.pop("id"): Fate(**row) for row in side_rows(folder / "out")}
+    assert list(rows) == [one.id for one in documents]
+    return rows
 
 
-def test_case_and_white_space_make_the_same_text() -> None:
-    assert dedup.exact(["x", "y", "z"], [dedup.normalised(one) for one in ("A  b", "c", "a\nB")]) == {
-        "z": Repeat("x", 1.0, "same text")
+@pytest.mark.parametrize("fast", [False, True])
+@EXAMPLES
+@given(
+    drawn=st.lists(st.tuples(WORDS, SIDES), min_size=1, max_size=10),
+    unit=st.sampled_from(["word", "character"]),
+    threshold=st.sampled_from([0.4, 0.6, 0.8, 1.0]),
+    shards=st.integers(1, 3),
+)
+def test_decisions_are_those_of_comparing_all_with_all(
+    drawn: list[tuple[str, str | None]],
+    unit: str,
+    threshold: float,
+    shards: int,
+    fast: bool,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    documents = corpus(*zip(*drawn, strict=True))
+    p = P.model_copy(update={"unit": unit, "threshold": threshold})
+    with pytest.MonkeyPatch.context() as patch:
+        if fast:
+            patch.setattr(minhash, "MANY", 0)
+            patch.setattr(dedup, "MANY_STEPS", 0)
+        assert decided(documents, tmp_path_factory.mktemp("x"), p, shards) == reference(documents, p)
+
+
+def test_the_first_is_kept_and_the_evidence_is_exact(tmp_path: Path) -> None:
+    pairs = len(TEXT.split()) - 1
+    assert decided(corpus([TEXT, f"{TEXT} again", "else"]), tmp_path) == {
+        "0": Fate(),
+        "1": Fate("near-duplicate", "0", round(pairs / (pairs + 1), 6)),
+        "2": Fate(),
     }
 
 
-def test_the_first_is_kept_and_the_evidence_is_exact() -> None:
-    repeats = found(TEXT, f"{TEXT} again").repeats
-    pairs = len(TEXT.split()) - 1
-    assert repeats == {"1": Repeat("0", pairs / (pairs + 1), "near-duplicate")}
+def test_case_and_white_space_make_the_same_text(tmp_path: Path) -> None:
+    assert decided(corpus(["A  b", "c", "a\nB"]), tmp_path)["2"] == Fate("same text", "0", 1.0)
 
 
-def test_a_document_goes_only_for_one_that_is_kept() -> None:
+def test_a_document_goes_only_for_one_that_is_kept(tmp_path: Path) -> None:
     # Each is near the one before, the third is far from the first: it stays, as the second is gone.
     words = TEXT.split()
-    first, second, third = (" ".join(words[n : n + 12]) for n in range(3))
-    decided = found(first, second, third)
-    assert list(decided.repeats) == ["1"] and decided.repeats["1"].of == "0"
-    assert decided.clusters == {"0": "0", "2": "0"}
+    fates = decided(corpus([" ".join(words[n : n + 12]) for n in range(3)]), tmp_path)
+    assert [fate.of for fate in fates.values()] == [None, "0", None]
+    assert [fate.cluster for fate in fates.values()] == ["0", None, "0"]
 
 
-def test_the_closest_kept_document_is_named() -> None:
-    decided = found(f"{TEXT} one two three", f"{TEXT} four five", TEXT)
-    assert decided.repeats == {"2": Repeat("1", 17 / 19, "near-duplicate")}
+def test_the_closest_kept_document_is_named(tmp_path: Path) -> None:
+    fates = decided(corpus([f"{TEXT} one two three", f"{TEXT} four five", TEXT]), tmp_path)
+    assert fates["2"] == Fate("near-duplicate", "1", round(17 / 19, 6))
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.lists(WORDS, min_size=2, max_size=12))
-def test_what_comes_later_changes_no_earlier_decision(texts: list[str]) -> None:
-    earlier = found(*texts[:-1]).repeats
-    later = found(*texts).repeats
-    assert {one: repeat for one, repeat in later.items() if int(one) < len(texts) - 1} == earlier
+def test_an_exact_repeat_of_a_removed_document_points_to_the_kept_one(tmp_path: Path) -> None:
+    near = f"{TEXT} again"
+    fates = decided(corpus([TEXT, near, near.upper(), TEXT.upper()]), tmp_path)
+    assert fates["2"] == fates["1"] and fates["1"].of == "0" and fates["3"] == Fate("same text", "0", 1.0)
 
 
-def test_unlike_documents_have_no_cluster() -> None:
-    assert found("one two three four", "five six seven eight").clusters == {}
-
-
-def test_an_exact_repeat_of_a_removed_document_points_to_the_kept_one() -> None:
-    near = {"b": Repeat("a", 0.9, "near-duplicate")}
-    same = {"c": Repeat("b", 1.0, "same text"), "d": Repeat("a", 1.0, "same text")}
-    assert dedup.first_kept(same, near) == {"c": Repeat("a", 0.9, "near-duplicate"), "d": Repeat("a", 1.0, "same text")}
-
-
-@pytest.mark.parametrize(("a", "b", "jaccard"), [("ab", "ab", 1.0), ("ab", "bc", 1 / 3), ("a", "b", 0.0)])
-def test_jaccard_is_exact(a: str, b: str, jaccard: float) -> None:
-    assert dedup.jaccard(frozenset(a), frozenset(b)) == jaccard
-
-
-def test_every_document_has_a_row() -> None:
-    table = dedup.side_table(
-        ["a", "b"],
-        {"b": Repeat("a", 2 / 3, "near-duplicate")},
-        {"a": "a"},
-        {one: dedup.Text(one, "", None, None) for one in "ab"},
-    )
-    assert table.to_pylist() == [
-        {"id": "a", "reason": None, "of": None, "jaccard": None, "cluster": "a"},
-        {"id": "b", "reason": "near-duplicate", "of": "a", "jaccard": 0.666667, "cluster": None},
+def test_without_spaces_characters_tell_what_is_alike(tmp_path: Path) -> None:
+    texts = [
+        "機械学習は人間の学習能力と同様の機能を計算機で実現する技術である",
+        "機械学習は人間の学習能力と同様の機能を計算機で実現する手法である",
     ]
+    by_words = decided(corpus(texts), tmp_path / "words")
+    by_characters = decided(corpus(texts), tmp_path / "characters", P.model_copy(update={"unit": "character"}))
+    assert by_words["1"] == Fate() and by_characters["1"] == Fate("near-duplicate", "0", round(27 / 33, 6))
+
+
+@EXAMPLES
+@given(texts=st.lists(WORDS, min_size=2, max_size=12))
+def test_what_comes_later_changes_no_earlier_decision(
+    texts: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    earlier, later = (decided(corpus(some), tmp_path_factory.mktemp("x")) for some in (texts[:-1], texts))
+    assert {one: fate[:3] for one, fate in earlier.items()} == {one: later[one][:3] for one in earlier}
 
 
 @pytest.mark.parametrize(
@@ -131,21 +182,42 @@ def test_every_document_has_a_row() -> None:
         ("x", None, "same text, label lost"),
     ],
 )
-def test_a_reason_says_when_a_label_goes_too(label: str | None, kept: str | None, reason: str) -> None:
-    assert dedup.reason(Repeat("a", 1.0, "same text"), label, kept) == reason
+def test_a_reason_says_when_a_label_goes_too(label: str | None, kept: str | None, reason: str, tmp_path: Path) -> None:
+    first, second = corpus([TEXT, TEXT])
+    assert decided([first._replace(label=kept), second._replace(label=label)], tmp_path)["1"].reason == reason
 
 
-def test_of_twins_the_one_that_the_source_has_in_training_goes() -> None:
-    told = {"a": None, "b": "test", "c": "test", "d": "validation", "e": "train"}
-    documents = dedup.first_the_given([dedup.Text(one, TEXT, None, split) for one, split in told.items()])
-    assert [one.id for one in documents] == ["b", "c", "d", "a", "e"]
-    held = {"b", "c", "d"}
-    same = dedup.exact([one.id for one in documents], [TEXT] * 5, held)
-    assert {one: repeat.of for one, repeat in same.items()} == {"a": "b", "e": "b"}
+def test_of_twins_the_one_that_the_source_has_in_training_goes(tmp_path: Path) -> None:
+    fates = decided(corpus([TEXT] * 5, [None, "test", "test", "validation", "train"]), tmp_path)
+    assert {one: fate.of for one, fate in fates.items()} == {"0": "1", "1": None, "2": None, "3": None, "4": "1"}
+    assert {fates[one].cluster for one in "123"} == {"1"}
 
 
-def test_a_near_twin_in_a_given_side_stays_and_is_tied() -> None:
+def test_a_near_twin_in_a_given_side_stays_and_is_tied(tmp_path: Path) -> None:
     texts = [TEXT, TEXT.replace("table", "tables"), TEXT.replace("table", "row")]
-    signature = dedup.signatures(texts, P)
-    found = dedup.separate(["a", "b", "c"], texts, signature, P, {"a", "b"})
-    assert found.repeats.keys() == {"c"} and found.clusters == {"a": "a", "b": "a"}
+    fates = decided(corpus(texts, ["test", "validation", None]), tmp_path)
+    assert [fate.reason for fate in fates.values()] == [None, None, "near-duplicate"]
+    assert [fate.cluster for fate in fates.values()] == ["0", "0", None]
+
+
+def test_thousands_of_copies_are_compared_with_what_is_kept_of_them(tmp_path: Path) -> None:
+    """Every document shares a bucket with every other: all pairs would be two millions."""
+    long = f"{TEXT} {TEXT.upper().replace('E', 'a')}"
+    fates = decided(corpus([f"{long} {n}" for n in range(2_000)]), tmp_path)
+    assert {fate.of for fate in list(fates.values())[1:]} == {"0"}
+
+
+def test_signatures_are_kept_to_the_bit(tmp_path: Path) -> None:
+    documents = corpus([TEXT, "a b c", TEXT.upper(), ""])
+    decided(documents, tmp_path)
+    table = read_table(tmp_path / "out/signatures/0.parquet")
+    assert table.column("id").to_pylist() == ["0", "1", "3"]
+    assert json.loads((table.schema.metadata or {})[b"minhash"]) == dedup.recipe(P)
+    expected = [signature(normalised(one.text), dedup.recipe(P)) for one in documents if one.id != "2"]
+    assert np.array_equal(values(table.column("signature")), expected)
+
+
+def test_a_shard_may_have_no_signatures(tmp_path: Path) -> None:
+    decided(corpus([TEXT, TEXT]), tmp_path, shards=2)
+    table = read_table(tmp_path / "out/signatures/1.parquet")
+    assert table.num_rows == 0 and values(table.column("signature")).shape == (0, 80)

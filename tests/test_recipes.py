@@ -271,7 +271,7 @@ def papers() -> list[str]:
     """Field → number → line of a table; one of the papers stands under two fields."""
     found = {
         field: {
-            f"{year}.{n:05}": f"|**20{year}-01-01**|**On {what} at the {PLACES[n % 8]}, part {n}**|A. Author|null|\n"
+            f"{year}.{n:05}": f"|**20{year}-01-01**|**On {what}, part {n} at the {PLACES[n % 8]}**|A. Author|null|\n"
             for n in range(24)
         }
         for year, (field, what) in enumerate(FIELDS.items(), start=21)

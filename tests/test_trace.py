@@ -336,8 +336,8 @@ def test_what_looks_like_an_id_but_is_none_is_a_text(word: str, built: Clone, in
 
 
 def test_other_signatures_are_refused() -> None:
-    with pytest.raises(RuntimeError, match="signatures of the scheme legacy, which is not known here"):
-        _search.signature(["a"], {"scheme": "legacy"})
+    with pytest.raises(RuntimeError, match="signatures by legacy and sha1, which is not known here"):
+        _search.signature("a", {"scheme": "legacy", "hash": "sha1"})
 
 
 @settings(max_examples=50, deadline=None)

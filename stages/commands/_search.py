@@ -2,19 +2,19 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from stages.commands._life import output
+from stages.core import minhash
 from stages.core.faults import Fault
 from stages.core.funnel import ids_of
+from stages.core.minhash import Signatures, normalised
 from stages.core.records import read_drops, read_table, shards
-from stages.dedup import hash32, jaccard, normalised, shingles
 
 ID, BEGINNING = re.compile(r"[0-9a-f]{16}"), re.compile(r"[0-9a-f]{4,16}")
 HOW = ("same text", "contains", "near")
@@ -118,29 +118,23 @@ def nearby(wanted: str, raw: Mapping[str, str]) -> dict[str, float]:
     tables = [read_table(path) for path in paths]
     ids = [one for table in tables for one in table.column("id").to_pylist()]
     known = np.concatenate([values(table.column("signature")) for table in tables])
-    mine = shingles(wanted, recipe["ngram"])
-    agreeing = (known == signature(mine, recipe)).sum(axis=1)
-    best = [ids[n] for n in np.argsort(-agreeing, kind="stable")[:VERIFIED] if agreeing[n]]
-    alike = {one: jaccard(mine, shingles(normalised(raw[one]), recipe["ngram"])) for one in best if one in raw}
+    agreeing = (known == signature(wanted, recipe)).sum(axis=1)
+    best = [ids[n] for n in np.argsort(-agreeing, kind="stable")[:VERIFIED] if agreeing[n] and ids[n] in raw]
+    texts = minhash.Texts.of([wanted, *(normalised(raw[one]) for one in best)])
+    hashes, bounds = minhash.sets(texts, recipe["unit"], recipe["ngram"], fast=False)
+    mine, *others = np.split(hashes, bounds[1:-1])
+    alike = {one: minhash.jaccard(mine, other) for one, other in zip(best, others, strict=True)}
     return {one: round(similarity, 6) for one, similarity in alike.items() if similarity}
 
 
-def values(column: Any) -> NDArray[np.uint32]:
+def values(column: Any) -> Signatures:
     """(documents, permutations): what `dedup.signature_table` made bytes of."""
     return np.frombuffer(b"".join(column.to_pylist()), "<u4").reshape(-1, column.type.byte_width // 4)
 
 
-def signature(tokens: Iterable[str], recipe: Mapping[str, Any]) -> NDArray[np.uint32]:
-    """The MinHash signature of a set of shingles, bit for bit that of datasketch: 32-bit products wrap around."""
-    if recipe["scheme"] != "affine32":
-        raise RuntimeError(f"signatures of the scheme {recipe['scheme']}, which is not known here")
-    hashes = mixed(np.array([hash32(token.encode()) for token in tokens], np.uint32))
-    a, b = (np.array(recipe[name], np.uint32) for name in ("a", "b"))
-    return (hashes[:, None] * a + b).min(axis=0)
-
-
-def mixed(hashes: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """The finalizer of MurmurHash3 (Appleby 2011)."""
-    hashes = (hashes ^ (hashes >> np.uint32(16))) * np.uint32(0x85EBCA6B)
-    hashes = (hashes ^ (hashes >> np.uint32(13))) * np.uint32(0xC2B2AE35)
-    return hashes ^ (hashes >> np.uint32(16))
+def signature(text: str, recipe: Mapping[str, Any]) -> Signatures:
+    """The MinHash signature of a normalised text, made as those are that it is compared with."""
+    if (recipe["scheme"], recipe["hash"]) != (minhash.SCHEME, minhash.HASH):
+        raise RuntimeError(f"signatures by {recipe['scheme']} and {recipe['hash']}, which is not known here")
+    how = (recipe[name] for name in ("unit", "ngram", "a", "b"))
+    return minhash.signatures(minhash.Texts.of([text]), *how, fast=False)[0]

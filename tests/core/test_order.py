@@ -1,13 +1,15 @@
 """What may not depend on the order in which documents come, whichever stage decides it."""
 
 import random
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages import dedup, ingest, split
+from stages import ingest, split
+from stages.core import minhash
 from stages.core.records import Row, Span, texts_of
 from stages.split import Item
 
@@ -55,10 +57,18 @@ def test_which_labelled_documents_are_used(orders: tuple[list[Item], list[Item]]
 def test_which_documents_are_compared(signatures: list[tuple[int, ...]], data: st.DataObject):
     order = data.draw(st.permutations(range(len(signatures))))
     matrix = np.array(signatures, dtype=np.uint32)
-    pairs = dedup.candidates(matrix[order], bands=2)
-    assert {frozenset(order[n] for n in pair) for pair in pairs} == set(
-        map(frozenset, dedup.candidates(matrix, bands=2))
-    )
+    pairs = compared(minhash.keys(matrix[order], bands=2))
+    assert {frozenset(order[n] for n in pair) for pair in pairs} == compared(minhash.keys(matrix, bands=2))
+
+
+def compared(keys: minhash.Hashes) -> set[frozenset[int]]:
+    """Who is in a bucket with whom."""
+    members: dict[int, set[int]] = {}
+    for document, row in enumerate(minhash.buckets(keys).tolist()):
+        for bucket in row:
+            members.setdefault(bucket, set()).add(document)
+    members.pop(-1, None)
+    return {frozenset(pair) for bucket in members.values() for pair in combinations(bucket, 2)}
 
 
 @given(st.lists(ROWS, max_size=8), st.data())

@@ -1,0 +1,252 @@
+"""What finding near-duplicates costs, and what is found: `python benchmarks/dedup.py [PEER]` prints the tables.
+
+PEER is the Python of a virtual environment of its own: `python -m venv PLACE && PLACE/bin/pip install rensa==0.5.0`
+makes it, and PLACE/bin/python is it; without it only datasketch is compared. DOCUMENTS in the environment says how many
+documents there are at most. `short` are real texts as they are (GoEmotions' comments, Banking77's questions, SciTLDR's
+abstracts; fetched as sources are, mirrors count), `long` are the abstracts again and again, their words in another
+order each time. To every ten a near copy of an earlier one is added: words taken out, put in, exchanged.
+
+Ours is the whole of stage `dedup` on one core, from shards to side tables; that numba loads what it has compiled before
+is counted. The peers get the texts in memory, normalise them and cut them into the same shingles in plain Python, as
+they ask for lists of these; datasketch is done when its `MinHashLSH` has been asked for each document, rensa when it
+has its flags: candidates that nobody verifies. Imports are not counted. Runs take turns.
+"""
+
+import importlib
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from budget import ROOT
+from ingest import abstracts, comments, multiplied, questions
+
+sys.path.insert(0, str(ROOT))
+
+from stages import dedup
+from stages.core import minhash
+from stages.core.records import Document, side_rows, texts_of, write_documents
+from stages.engines import serial
+from stages.shell.engine import Engine
+
+DOCUMENTS, RUNS, SHARD, SAMPLE = int(os.environ.get("DOCUMENTS", "60000")), 3, 10_000, 10_000
+P = dedup.Params(unit="word", ngram=5, bands=20, rows=6, threshold=0.8, together=0.5, seed=1)
+PEER = """
+import json, sys, time
+from pathlib import Path
+
+way, path, size, permutations, bands = sys.argv[1], Path(sys.argv[2]), *map(int, sys.argv[3:])
+texts = json.loads(path.read_text())
+
+def shingles(text):
+    words = text.lower().split()
+    return {" ".join(words[n : n + size]) for n in range(max(len(words) - size + 1, 1))}
+
+def update():
+    for text in texts:
+        one = MinHash(permutations)
+        for shingle in shingles(text):
+            one.update(shingle.encode())
+        yield one
+
+def bulk(**how):
+    tokens = ([shingle.encode() for shingle in shingles(text)] for text in texts)
+    return MinHash.generator(tokens, num_perm=permutations, **how)
+
+def xxhash():
+    return bulk(hashfunc=xxh32_intdigest)
+
+def flags():
+    tokens = [list(shingles(text)) for text in texts]
+    return rensa.RMinHash.digest_matrix_from_token_sets(tokens, permutations, 1)
+
+if way == "flags":
+    import rensa
+else:
+    import psutil
+    from datasketch import MinHash, MinHashLSH
+    from xxhash import xxh32_intdigest
+began = time.process_time()
+hashes = flags() if way == "flags" else list({"update": update, "bulk": bulk, "xxhash": xxhash}[way]())
+signed = time.process_time() - began
+if way == "flags":
+    rensa.RMinHashLSH(0.8, permutations, bands).query_duplicate_flags_matrix_one_shot(hashes)
+    print(signed, time.process_time() - began, 0)
+else:
+    before = psutil.Process().memory_info().rss
+    lsh = MinHashLSH(num_perm=permutations, params=(bands, permutations // bands))
+    for n, one in enumerate(hashes):
+        lsh.query(one)
+        lsh.insert(n, one)
+    print(signed, time.process_time() - began, psutil.Process().memory_info().rss - before)
+"""
+WAYS = {
+    "update": "datasketch `update`",
+    "bulk": "datasketch bulk",
+    "xxhash": "datasketch bulk, xxhash",
+    "flags": "rensa",
+}
+
+
+class Cost(NamedTuple):
+    """CPU seconds until there are signatures, and until it is done; bytes of the index. What is not told is 0."""
+
+    signed: float
+    done: float
+    held: float
+
+
+def edited(text: str, rng: random.Random) -> str:
+    """A near copy: a word is taken out, put in or exchanged with the next, and in longer texts up to one of twenty."""
+    words = text.split()
+    for _ in range(rng.randint(1, max(len(words) // 20, 1))):
+        at = rng.randrange(len(words))
+        match rng.randrange(3):
+            case 0 if len(words) > 1:
+                del words[at]
+            case 1:
+                words.insert(at, rng.choice(words))
+            case _:
+                words[at : at + 2] = reversed(words[at : at + 2])
+    return " ".join(words)
+
+
+def planted(texts: Sequence[str]) -> Iterator[str]:
+    """The texts, and after every tenth a near copy of one of the last thousand."""
+    rng = random.Random(0)
+    for n, text in enumerate(texts):
+        yield text
+        if n % 10 == 9:
+            yield edited(texts[rng.randrange(max(0, n - 1_000), n + 1)], rng)
+
+
+def corpora(cache: Path) -> Iterator[tuple[str, list[str]]]:
+    """Two corpora: real texts, most of them short; and long ones."""
+    real = [row["text"] for row in chain(abstracts(cache), questions(cache), comments(cache))]
+    random.Random(0).shuffle(real)
+    for name, texts in (("short", real), ("long", (row["text"] for row in multiplied(abstracts(cache))))):
+        yield name, list(islice(planted([text for text in islice(texts, DOCUMENTS) if text.strip()]), DOCUMENTS))
+
+
+def written(texts: Sequence[str], folder: Path) -> None:
+    """The texts as ingest leaves them."""
+    for n in range(0, len(texts), SHARD):
+        rows = [
+            Document(f"{n + m:016x}", text, None, "s", None, None, {}) for m, text in enumerate(texts[n : n + SHARD])
+        ]
+        write_documents(folder / f"{n:08}.parquet", rows, texts_of())
+
+
+def decided(source: Path, out: Path) -> str:
+    """The stage, and what it says."""
+    with serial.executor() as executor:
+        return dedup.stage(Engine(executor, out), P, source, out)
+
+
+def cost(command: Sequence[str]) -> Cost:
+    """What a process prints."""
+    told = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+    return Cost(*map(float, told[-3:]))
+
+
+def compared(name: str, texts: Sequence[str], place: Path, peer: str | None) -> Iterator[str]:
+    """A row of the table for each way."""
+    written(texts, place / "in")
+    (place / "texts.json").write_text(json.dumps(texts))
+    told = [place / "texts.json", P.ngram, P.bands * P.rows, P.bands]
+    commands: dict[str, list[str]] = {"ours": [sys.executable, __file__, "ours", str(place / "in"), str(place)]}
+    for way in WAYS:
+        python = peer if way == "flags" else sys.executable
+        if python:
+            commands[way] = [python, "-c", PEER, way, *map(str, told)]
+    found: dict[str, list[Cost]] = {way: [] for way in commands}
+    cost(commands["ours"])  # compiles
+    for _ in range(RUNS):
+        for way, command in commands.items():
+            found[way].append(cost(command))
+    medians = {way: Cost(*map(statistics.median, zip(*costs, strict=True))) for way, costs in found.items()}
+    ours = medians["ours"].done
+    for way, one in medians.items():
+        signed = f"{one.signed:.2f} | {one.signed / ours:.1f}" if one.signed else " | "
+        index = f"{one.held / len(texts):,.0f}" if one.held else ""
+        yield f"| {name} | {WAYS.get(way, 'ours')} | {signed} | {one.done:.2f} | {one.done / ours:.1f} | {index} |"
+
+
+def ours(source: Path, out: Path) -> None:
+    """Prints the CPU seconds of the stage, and the bytes of its index: keys, and the buckets they are put in."""
+    for module in ("datasketch", "numba"):
+        importlib.import_module(module)
+    began = time.process_time()
+    decided(source, out)
+    seconds, documents = time.process_time() - began, sum(1 for _ in side_rows(out, ["id"]))
+    print(0, seconds, documents * P.bands * (np.dtype(np.uint64).itemsize + np.dtype(np.int32).itemsize))
+
+
+def alike(texts: Sequence[str]) -> Any:
+    """(texts, texts): the exact Jaccard similarity of all pairs, earlier and later, that share a shingle."""
+    from scipy.sparse import csr_array, triu
+
+    hashes, bounds = minhash.sets(minhash.Texts.of(texts), P.unit, P.ngram, fast=True)
+    _, column = np.unique(hashes, return_inverse=True)
+    member = csr_array((np.ones(len(hashes), np.int32), column, bounds))
+    shared = triu(member @ member.T, k=1).tocoo()
+    sizes = np.diff(bounds)
+    jaccard = shared.data / (sizes[shared.row] + sizes[shared.col] - shared.data)
+    return shared.row, shared.col, jaccard
+
+
+def quality(texts: Sequence[str], place: Path) -> str:
+    """What brute force says of the decisions about a sample: which pairs shared a bucket, and who went for nothing."""
+    sample = list(dict.fromkeys(minhash.normalised(text) for text in texts[:SAMPLE]))
+    written(sample, place / "in")
+    decided(place / "in", place / "out")
+    gone = np.array([row["reason"] is not None for row in side_rows(place / "out", ["reason"])])
+    made = dedup.recipe(P)
+    arguments = P.unit, P.ngram, made["a"], made["b"]
+    bucket = minhash.buckets(minhash.keys(minhash.signatures(minhash.Texts.of(sample), *arguments, fast=True), P.bands))
+    one, other, jaccard = alike(sample)
+    one, other = one[jaccard >= P.threshold], other[jaccard >= P.threshold]
+    met = ((bucket[one] == bucket[other]) & (bucket[one] >= 0)).any(axis=1)
+    reasoned = np.zeros(len(sample), bool)
+    reasoned[other[~gone[one]]] = True
+    left = int((~gone[one] & ~gone[other]).sum())
+    return (
+        f"{len(sample):,} texts, {len(one):,} pairs from {P.threshold} on: recall {met.mean():.4f}, {left} pairs of "
+        f"which both are kept; {gone.sum():,} removed, {int((gone & ~reasoned).sum())} without such a kept neighbour"
+    )
+
+
+def main() -> None:
+    """Prints the tables."""
+    if sys.argv[1:2] == ["ours"]:
+        with tempfile.TemporaryDirectory(dir=sys.argv[3]) as folder:
+            ours(Path(sys.argv[2]), Path(folder) / "out")
+        return
+    peer = sys.argv[1] if sys.argv[1:] else None
+    with tempfile.TemporaryDirectory() as folder:
+        place, told = Path(folder), list[str]()
+        print(
+            f"CPU seconds, medians of {RUNS}\n\n| | | signatures | times ours | done | times ours | index, bytes each |"
+        )
+        print("|---|---|---|---|---|---|---|")
+        for name, texts in corpora(place):
+            for row in compared(name, texts, place / name, peer):
+                print(row, flush=True)
+            size = statistics.mean(len(text.encode()) for text in texts)
+            told.append(
+                f"{name}: {len(texts):,} documents of {size:,.0f} bytes; {quality(texts, place / f'{name}.sample')}"
+            )
+        print("", *told, sep="\n")
+
+
+if __name__ == "__main__":
+    main()
