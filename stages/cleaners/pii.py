@@ -64,12 +64,11 @@ def matches(text: str, kinds: tuple[Name, ...]) -> list[Match]:
 
 
 @cache
-def by_sign(kinds: tuple[Name, ...]) -> list[tuple[Callable[[str], object], list[Name]]]:
+def by_sign(kinds: tuple[Name, ...]) -> list[tuple[Callable[[str], object], list[str]]]:
     """The kinds by what any text must have in it that has one of them, so that it is looked for once."""
-    signs = {
-        KINDS[kind].sign: [one for one in KINDS if one in kinds and KINDS[one].sign is KINDS[kind].sign]
-        for kind in kinds
-    }
+    signs = dict[Callable[[str], object], list[str]]()
+    for name in kinds:
+        signs.setdefault(KINDS[name].sign, []).append(name)
     return list(signs.items())
 
 
@@ -152,16 +151,16 @@ SECRETS = re.compile(
     r"""
     (?<![A-Za-z0-9]) (?:
       (?:AKIA|ASIA) [A-Z2-7]{16} (?![A-Za-z0-9])                      # AWS access key ids
-    | gh[pousr]_ [A-Za-z0-9]{36,255}+ | github_pat_ [A-Za-z0-9_]{22,255}+
-    | glpat- [A-Za-z0-9_-]{20,255}+                                   # GitLab
-    | xox[abeoprs]- [A-Za-z0-9-]{10,255}+ | xapp- [A-Za-z0-9-]{10,255}+  # Slack
-    | [rs]k_live_ [A-Za-z0-9]{16,255}+                                # Stripe
-    | AIza [A-Za-z0-9_-]{35}                                          # Google
+    | gh[pousr]_ [A-Za-z0-9]{36,}+ | github_pat_ [A-Za-z0-9_]{22,}+
+    | glpat- [A-Za-z0-9_-]{20,}+                                      # GitLab
+    | xox[abeoprs]- [A-Za-z0-9-]{10,}+ | xapp- [A-Za-z0-9-]{10,}+     # Slack
+    | [rs]k_live_ [A-Za-z0-9]{16,}+                                   # Stripe
+    | AIza [A-Za-z0-9_-]{35} (?![A-Za-z0-9])                          # Google
     | hf_ [A-Za-z]{34} (?![A-Za-z0-9])                                # Hugging Face
-    | npm_ [A-Za-z0-9]{36} | pypi-AgE [A-Za-z0-9_-]{50,}+
+    | npm_ [A-Za-z0-9]{36} (?![A-Za-z0-9]) | pypi-AgE [A-Za-z0-9_-]{50,}+
     | (?<![_-]) eyJ [A-Za-z0-9_-]*+ \. eyJ [A-Za-z0-9_-]*+ \. [A-Za-z0-9_-]*+  # JSON Web Tokens
     )
-    | hooks\.slack\.com/services/ [A-Za-z0-9/_-]{20,255}+
+    | hooks\.slack\.com/services/ [A-Za-z0-9/_-]{20,}+
     | -----BEGIN\ (?:[A-Z0-9]++\ ){0,3} PRIVATE\ KEY (?:\ BLOCK)? -----
       (?: [^-]*+ (?:-(?!-)[^-]*+)*+ -----END\ [A-Z0-9 ]{1,40}+ -----  # what lies between has no two hyphens
         | (?:\s*[A-Za-z0-9+/=]{40,}+)* )                              # or breaks off
@@ -199,8 +198,8 @@ def ipv6(address: str) -> bool:
 
 # Numbers: what is longer, or has a decimal point, is something else. Matches look ahead, so that one that proves false
 # hides no other that begins within it.
-BEGIN, END = r"(?<!\w)(?<![0-9]\.)(?=(?P<value>", r"(?!\w)(?!\.[0-9])))"
-six_digits = re.compile(r"[0-9](?:[ ./()-]{0,2}[0-9]){5}").search
+BEGIN, END, END_OF_WORD = r"(?<!\w)(?<![0-9]\.)(?=(?P<value>", r"(?!\w)(?!\.[0-9])))", r"(?!\w)))"
+SIX_DIGITS = re.compile(r"[0-9](?:[ ./()-]{0,2}[0-9]){5}")
 
 CARD = re.compile(
     rf"""{BEGIN} (?: [0-9]{{12,19}}
@@ -254,10 +253,11 @@ def iban(number: str) -> bool:
 SSN = re.compile(rf"{BEGIN}(?!000|666|9)[0-9]{{3}}([ -])(?!00)[0-9]{{2}}\2(?!0000)[0-9]{{4}}{END}", re.ASCII)
 # United Kingdom: the prefixes that HMRC gives.
 NINO = re.compile(
-    rf"{BEGIN}(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]( ?)(?:[0-9]{{2}}\2){{3}}[A-D]{END}", re.ASCII
+    rf"{BEGIN}(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]( ?)(?:[0-9]{{2}}\2){{3}}[A-D]{END_OF_WORD}",
+    re.ASCII,
 )
 IDNR = re.compile(rf"{BEGIN}[1-9][0-9]( ?)[0-9]{{3}}\2[0-9]{{3}}\2[0-9]{{3}}{END}", re.ASCII)
-DNI = re.compile(rf"{BEGIN}(?:[0-9]{{8}}|[XYZ]-?[0-9]{{7}})-?[A-HJ-NP-TV-Z]{END}", re.ASCII)
+DNI = re.compile(rf"{BEGIN}(?:[0-9]{{8}}|[XYZ]-?[0-9]{{7}})-?[A-HJ-NP-TV-Z]{END_OF_WORD}", re.ASCII)
 NIR = re.compile(
     rf"{BEGIN}[12]( ?)[0-9]{{2}}\2[0-9]{{2}}\2(?:[0-9]{{2}}|2[AB])\2[0-9]{{3}}\2[0-9]{{3}}\2[0-9]{{2}}{END}", re.ASCII
 )
@@ -296,10 +296,11 @@ def cpf(number: str) -> bool:
     return len(set(digits)) > 1 and [check(9), check(10)] == digits[9:]
 
 
-# Only what is written as telephone numbers are: ten digits in a row or 467 3395 may be anything.
+# Only what is written as telephone numbers are: ten digits in a row or 467 3395 may be anything. What may not stand
+# before one may not stand behind another either: else, of many in a row, each would come to light in its own round.
 PHONE = re.compile(
     r"""
-    (?<![\w+]) (?<![0-9][.,/:-]) (?=(?P<value> (?:
+    (?<![\w+]) (?<![0-9][.-]) (?=(?P<value> (?:
       (?: \+ | 00[ -] | 00(?=[1-9][0-9]{0,2}[ .-]) ) [1-9][0-9]{0,2} (?:[ ./-]?\(0?[0-9]{0,4}\))? (?:[ ./-]?[0-9]){6,12}
       # North America: area, exchange, number
     | (?:1[ .-])? (?: \([2-9][0-9]{2}\)[ ]?[0-9]{3}[ .-] | [2-9][0-9]{2}([.-])[0-9]{3}\2
@@ -312,7 +313,7 @@ PHONE = re.compile(
       # An area in brackets, pairs
     | \([1-9][0-9]{1,2}\) [ ]? [0-9]{3,4} [ -] [0-9]{3,4}
     | [0-9]{2} (?:-[0-9]{2}){3}
-    ) (?: [ ]?(?:x|ext\.?)[ ]?[0-9]{1,5})? (?!\w) (?![.,/-][0-9]) ))
+    ) (?: [ ]?(?:x|ext\.?)[ ]?[0-9]{1,5})? (?![\w+(]) (?![.-][0-9+(]) ))
     """,
     re.VERBOSE | re.ASCII,
 )
@@ -336,14 +337,14 @@ KINDS: dict[str, Kind] = {
     "credentials": Kind("CREDENTIALS", at, of(CREDENTIALS), str),
     "secret": Kind("SECRET", SECRET_SIGNS.search, of(SECRETS), str),
     "email": Kind("EMAIL", at, of(EMAIL), folded),
-    "iban": Kind("IBAN", six_digits, of(IBAN, iban), bare),
-    "card": Kind("CARD", six_digits, of(CARD, card), bare),
+    "iban": Kind("IBAN", SIX_DIGITS.search, of(IBAN, iban), bare),
+    "card": Kind("CARD", SIX_DIGITS.search, of(CARD, card), bare),
     "national_id": Kind(
         "ID",
-        six_digits,
+        SIX_DIGITS.search,
         several(of(SSN), of(NINO), of(IDNR, idnr), of(DNI, dni), of(NIR, nir), of(CPF, cpf)),
         bare,
     ),
     "ip": Kind("IP", IP_SIGN.search, several(of(IPV4), of(IPV6, ipv6)), folded),
-    "phone": Kind("PHONE", six_digits, of(PHONE), bare),
+    "phone": Kind("PHONE", SIX_DIGITS.search, of(PHONE), bare),
 }

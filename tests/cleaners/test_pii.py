@@ -13,6 +13,7 @@ from stages import clean
 from stages.cleaners import pii
 from stages.core.faults import Fault
 from stages.core.records import Document, Drop, Span
+from tests.cleaners.steps import Steps
 
 EVERY = tuple(pii.KINDS)
 TAGS = pii.Params(kinds=EVERY, replace="tag", key_sha256=None)
@@ -184,3 +185,84 @@ def test_spans_cover_what_stands_there_now(p: pii.Params, marked: str, covered: 
         (after,) = kept
         found = [after.text[span.start : span.end] for span in after.spans or ()]
         assert [one.startswith(start) for one, start in zip(found, covered, strict=True)] == [True] * len(covered)
+
+
+PATTERNS = {name: value for name, value in vars(pii).items() if isinstance(value, re.Pattern)}
+# What patterns begin with, again and again, and never end.
+HOSTILE = [
+    *(
+        "a",
+        "a.",
+        "a'",
+        "@",
+        "a@",
+        "a@a.",
+        "a@a.aa1",
+        ".",
+        "-",
+        "_",
+        "%",
+        "://",
+        "://a:",
+        "://a:b",
+        "0",
+        "1",
+        "1.",
+        "1:",
+        ":",
+    ),
+    *(
+        "0 ",
+        "1-",
+        "01 ",
+        "00 1",
+        "+1",
+        "(1",
+        "(11) ",
+        "(0)",
+        "4111 ",
+        "AA00 ",
+        "GB82 ",
+        "2A",
+        "12 ",
+        "99999999",
+        "x",
+        " x1",
+    ),
+    *("eyJ", "-eyJ", "eyJ.", "eyJa.eyJ", "ghp_", "xoxb-", "AKIA", "sk_live_a", "pypi-AgE", "hooks.slack.com/services/"),
+    *(
+        "-----",
+        "-----BEGIN ",
+        "-----BEGIN A ",
+        "-----BEGIN PRIVATE KEY-----",
+        "-----BEGIN PRIVATE KEY----- a",
+        " ",
+        "\n",
+    ),
+    *("-----BEGIN PRIVATE KEY-----" + "A" * 44 + "\n", "- -", "-----END ", "ab:12::", "::1", "2001:db8:", "255."),
+]
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_no_text_makes_a_pattern_slow(name: str):
+    """Twice the text takes about twice the steps."""
+    for unit in HOSTILE:
+        once, twice = (Steps(PATTERNS[name], (unit * 400)[:length]).count for length in (150, 300))
+        assert twice < 2.3 * once, unit
+
+
+def test_the_steps_of_a_slow_pattern_are_seen():
+    once, twice = (Steps(re.compile("[a-z.]+@"), "a" * length).count for length in (100, 200))
+    assert twice > 3.9 * once
+
+
+@pytest.mark.parametrize("first", [value for values in VALUES.values() for value in values])
+def test_no_text_is_looked_at_again_and_again(first: str, monkeypatch: pytest.MonkeyPatch):
+    """What comes to light as other things go does so within a few rounds, however many there are in a row."""
+    rounds = list[str]()
+    look = pii.matches
+    monkeypatch.setattr(pii, "matches", lambda text, kinds: rounds.append(text) or look(text, kinds))
+    for second in ["", "555-123-4561.2.2.2.2.", *HOSTILE, *(value for values in VALUES.values() for value in values)]:
+        rounds.clear()
+        pii.clean((first + second) * 15, TAGS)
+        assert len(rounds) <= 4, second
