@@ -49,6 +49,8 @@ class Steps:
             return any(argument[0] <= ord(case) <= argument[1] for case in self.cases(character))
         if op is constants.CATEGORY:
             return re.match(CATEGORIES[str(argument)], character, self.flags & re.ASCII) is not None
+        if op is constants.ANY:
+            return character != "\n"
         assert op in {constants.LITERAL, constants.NOT_LITERAL}, op
         return (op is constants.LITERAL) == any(argument == ord(case) for case in self.cases(character))
 
