@@ -57,18 +57,19 @@ def clean(text: str, p: Params) -> str:
 def matches(text: str, kinds: tuple[Name, ...]) -> list[Match]:
     """What of these kinds there is in the text."""
     found = list[Match]()
-    for sign, of_sign in by_sign(kinds):
+    for sign, finders in by_sign(kinds):
         if sign(text):
-            found += [Match(start, -end, kind) for kind in of_sign for start, end in KINDS[kind].find(text)]
+            for kind, find in finders:
+                found += [Match(start, -end, kind) for start, end in find(text)]
     return found
 
 
 @cache
-def by_sign(kinds: tuple[Name, ...]) -> list[tuple[Callable[[str], object], list[Name]]]:
+def by_sign(kinds: tuple[Name, ...]) -> list[tuple[Callable[[str], object], list[tuple[Name, Finder]]]]:
     """The kinds by what any text must have in it that has one of them, so that it is looked for once."""
-    signs = dict[Callable[[str], object], list[Name]]()
-    for name in kinds:
-        signs.setdefault(KINDS[name].sign, []).append(name)
+    signs = dict[Callable[[str], object], list[tuple[Name, Finder]]]()
+    for kind in kinds:
+        signs.setdefault(KINDS[kind].sign, []).append((kind, KINDS[kind].find))
     return list(signs.items())
 
 
@@ -144,8 +145,9 @@ def begun(begin: re.Pattern[str], *shapes: tuple[re.Pattern[str], Callable[[str]
 
     def find(text: str) -> Iterator[tuple[int, int]]:
         for first in begin.finditer(text):
+            at = first.start()
             for shape, proof in shapes:
-                match = shape.match(text, first.start())
+                match = shape.match(text, at)
                 if match and (proof is None or proof(match[0])):
                     yield match.span()
 
@@ -212,8 +214,7 @@ def ipv6(address: str) -> bool:
 
 # Numbers of eight signs or more: what is longer, or has a decimal point, is something else.
 NUMBER, END = re.compile(r"[0-9](?<!\w.)(?<![0-9]\..)(?=(?:[ .-]?[0-9AB]){7})", re.ASCII), r"(?!\w)(?!\.[0-9])"
-# Words with digits soon.
-WORD_BEGIN, END_OF_WORD = re.compile(r"[A-Za-z](?<!\w.)(?=[A-Za-z]?[ -]?[0-9])", re.ASCII), r"(?!\w)"
+WORD_BEGIN, END_OF_WORD = re.compile(r"[A-Z](?<!\w.)(?=[A-Z]?[ -]?[0-9])", re.ASCII), r"(?!\w)"
 SIX_DIGITS = re.compile(r"[0-9](?:[ ./()-]{0,2}[0-9]){5}")
 
 CARD = re.compile(
@@ -250,10 +251,9 @@ IBANS = re.findall(
     RU33 SA24 SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30
 """,
 )
+IBAN_BEGIN = re.compile(r"[A-Za-z]{2}[0-9]{2}(?<!\w....)", re.ASCII)
 IBAN = re.compile(
-    "(?=[A-Z]{2}[0-9]{2})(?:"
-    + "|".join(f"{one[:2]}[0-9]{{2}}(?: ?[A-Z0-9]){{{int(one[2:]) - 4}}}" for one in IBANS)
-    + f"){END_OF_WORD}",
+    "(?:" + "|".join(f"{one[:2]}[0-9]{{2}}(?: ?[A-Z0-9]){{{int(one[2:]) - 4}}}" for one in IBANS) + f"){END_OF_WORD}",
     re.ASCII | re.IGNORECASE,
 )
 
@@ -372,7 +372,7 @@ KINDS: dict[Name, Kind] = {
     "credentials": Kind("CREDENTIALS", has_at, everywhere(CREDENTIALS), str),
     "secret": Kind("SECRET", has_prefix, everywhere(SECRETS), str),
     "email": Kind("EMAIL", has_at, everywhere(EMAIL), folded),
-    "iban": Kind("IBAN", SIX_DIGITS.search, begun(WORD_BEGIN, (IBAN, iban)), bare),
+    "iban": Kind("IBAN", SIX_DIGITS.search, begun(IBAN_BEGIN, (IBAN, iban)), bare),
     "card": Kind("CARD", SIX_DIGITS.search, begun(NUMBER, (CARD, card)), bare),
     "national_id": Kind(
         "ID",

@@ -44,7 +44,7 @@ class Steps:
     def fits(self, op: Any, argument: Any, character: str) -> bool:
         if op is constants.IN:
             turned = argument[0][0] is constants.NEGATE
-            return turned != any(self.fits(*each, character) for each in argument[turned:])
+            return turned != any(self.fits(inner, value, character) for inner, value in argument[turned:])
         if op is constants.RANGE:
             return any(argument[0] <= ord(case) <= argument[1] for case in self.cases(character))
         if op is constants.CATEGORY:
@@ -79,8 +79,9 @@ class Steps:
     def max_repeat(self, _: Any, argument: Any, at: int, rest: Ahead) -> int | None:
         least, most, items = argument
         places, each = [at], list(items)
-        if len(each) == 1 and each[0][0] in SINGLE:  # as `re` does it: no stack for single characters
-            while len(places) <= most and self.one(*each[0], places[-1], lambda place: place) is not None:
+        op, value = each[0]
+        if len(each) == 1 and op in SINGLE:  # as `re` does it: no stack for single characters
+            while len(places) <= most and self.one(op, value, places[-1], lambda place: place) is not None:
                 self.count += 1
                 places.append(places[-1] + 1)
             ends = (rest(place) for place in places[:least:-1] + places[least : least + 1])

@@ -49,6 +49,8 @@ nasty = st.lists(
 @example("’Ã ’")
 @example("e’\u0301")
 @example("&1;")
+@example("\nÂ ")  # the beginning of a line counts
+@example("œ\n")  # and its end
 def test_any_text_is_mended_as_ftfy_mends_it(text: str):
     assert mojibake.clean(text, P) == ftfy.fix_text(text)
 
@@ -70,3 +72,8 @@ def test_the_cases_of_ftfy_itself(name: str, tmp_path: Path):
     texts = [case[key] for case in cases for key in ("original", "fixed", "fixed-encoding") if key in case]
     assert len(texts) > 30
     assert [mojibake.clean(text, P) for text in texts] == [ftfy.fix_text(text) for text in texts]
+
+
+def test_a_line_is_cut_where_ftfy_cuts_it():
+    text = "é" + "x" * (mojibake.SEGMENT - 1) + "Â y"
+    assert mojibake.clean(text, P) == ftfy.fix_text(text) == text.replace("Â ", "\u00a0")
