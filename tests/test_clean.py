@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stages import clean
 from stages.clean import Params
-from stages.cleaners import mask
+from stages.cleaners import mask, unicode
 from stages.core.faults import Fault
 from stages.core.params import Section
 from stages.core.records import Document, Drop, Span, write_documents, write_drops
@@ -24,6 +24,7 @@ SETTINGS: dict[str, Any] = {
     "whitespace": Section(),
     "markup": Section(),
     "mojibake": Section(),
+    "unicode": unicode.Params(form="NFKC"),
 }
 ALL = Params(steps=("mojibake", "markup", "mask", "whitespace"), settings=SETTINGS)
 # What the steps look for, cut into pieces that fit together in all ways.
@@ -104,6 +105,21 @@ def test_spans_go_along_with_their_words(before: str, after: str) -> None:
     assert [kept.text[span.start : span.end] for span in kept.spans or ()] == re.findall("{(.*?)}", after)
     assert kept == annotated(after)._replace(text=kept.text, spans=kept.spans)
     assert kept.text == annotated(after).text
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("of the {ﬁle} x²", "of the {file} x2"),
+        ("{Cafe\u0301}{ﬀ} ²", "{Café}{ff} 2"),
+        ("x{²}y", "x{2}y"),
+        ("Caf{e}\u0301", None),  # half of what becomes one character
+    ],
+)
+def test_spans_go_along_with_their_characters_into_another_form(before: str, after: str | None) -> None:
+    kept, dropped = clean.cleaned([annotated(before)], Params(steps=("unicode",), settings=SETTINGS))
+    assert kept == ([annotated(after)] if after else [])
+    assert [drop.reason for drop in dropped] == ([] if after else ["a span lost in cleaning"])
 
 
 @pytest.mark.parametrize(

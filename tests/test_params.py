@@ -108,7 +108,7 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "unknown cleaner": (
         {"clean.steps": ["markup", "masks"]},
-        ["clean.steps: no 'masks' in stages/cleaners; there is: mask, markup, mojibake, whitespace"],
+        ["clean.steps: no 'masks' in stages/cleaners; there is: mask, markup, mojibake, whitespace, pii, unicode"],
     ),
     "unknown augmenter": (
         {"augment.method": "random_words"},
@@ -127,7 +127,7 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "parameters for a plug-in that there is not": (
         {"cleaners.maks": {}},
-        ["cleaners.maks: no 'maks' in stages/cleaners; there is: mask, markup, mojibake, whitespace"],
+        ["cleaners.maks: no 'maks' in stages/cleaners; there is: mask, markup, mojibake, whitespace, pii, unicode"],
     ),
     "missing parameters of a plug-in": (
         {"explainers.lime": GONE},

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from stages.cleaners import markup, mask, mojibake, whitespace
+from stages.cleaners import markup, mask, mojibake, pii, unicode, whitespace
 
 CASES = Path(__file__).parent.parent / "cases" / "cleaners"
 MASK = mask.Params(
@@ -20,6 +20,8 @@ CLEANERS: dict[str, tuple[Any, Any]] = {
     "markup": (markup, markup.Params()),
     "mask": (mask, MASK),
     "mojibake": (mojibake, mojibake.Params()),
+    "pii": (pii, pii.Params(kinds=tuple(pii.KINDS), replace="tag", key_sha256=None)),
+    "unicode": (unicode, unicode.Params(form="NFC")),
     "whitespace": (whitespace, whitespace.Params()),
 }
 
@@ -68,9 +70,8 @@ def test_markup_leaves_no_backtick(text: str):
     assert "`" not in markup.clean(text, markup.Params())
 
 
-@given(st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=126, exclude_characters="&")))
-def test_printable_ascii_without_entities_would_pass_through_ftfy_unchanged(text: str):
-    assert mojibake.ftfy.fix_text(text) == text
+def test_the_wider_form_also_makes_signs_letters():
+    assert unicode.clean("\ufb01le x\u00b2 \uff21", unicode.Params(form="NFKC")) == "file x2 A"
 
 
 @given(st.lists(st.sampled_from([*MASK.terms, "Numpy", "input", ".", "_", " ", "-", "\n", "x"])).map("".join))

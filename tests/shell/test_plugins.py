@@ -18,7 +18,9 @@ def test_the_folders_besides_core_shell_and_commands():
 def test_a_name_that_there_is_not_gets_what_there_is_nearest_first():
     with pytest.raises(Fault) as fault:
         plugins.load("cleaners", "marcup")
-    assert str(fault.value) == "no 'marcup' in stages/cleaners; there is: markup, mask, mojibake, whitespace"
+    assert (
+        str(fault.value) == "no 'marcup' in stages/cleaners; there is: markup, mask, mojibake, whitespace, pii, unicode"
+    )
 
 
 def test_the_name_is_the_file():
