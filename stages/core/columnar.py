@@ -183,21 +183,22 @@ def sliced(found: Iterable[pa.RecordBatch], names: Sequence[str]) -> Iterator[pa
             yield chosen.slice(start, BATCH)
 
 
-def bounded(found: Iterable[pa.RecordBatch], wanted: Sequence[str], size: int) -> Iterator[pa.RecordBatch]:
+def bounded(found: Iterable[pa.RecordBatch], wanted: Sequence[str], packed: int) -> Iterator[pa.RecordBatch]:
     """Batches that are not too large, until they are more than can be in so many bytes."""
-    left = bound(size)
+    left = bound(packed)
     for batch in found:
-        for piece in pieces(batch, wanted):
-            left -= weight(piece, wanted)
+        for piece, size in pieces(batch, wanted):
+            left -= size
             if left < 0:
                 raise OSError(bomb())
             yield piece
 
 
-def pieces(batch: pa.RecordBatch, wanted: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """A batch, or halves of halves of it, of which none but a single row is too large."""
-    if len(batch) <= 1 or weight(batch, wanted) <= LONGEST:
-        yield batch
+def pieces(batch: pa.RecordBatch, wanted: Sequence[str]) -> Iterator[tuple[pa.RecordBatch, int]]:
+    """A batch, or halves of halves of it, of which none but a single row is too large, each with its weight."""
+    size = weight(batch, wanted)
+    if len(batch) <= 1 or size <= LONGEST:
+        yield batch, size
     else:
         half = len(batch) // 2
         yield from pieces(batch.slice(0, half), wanted)

@@ -46,7 +46,7 @@ def contents(rows: pa.Table) -> pa.Array:
     attributes = rows.column("attributes").combine_chunks()
     columns |= {f"attributes.{field.name}": pc.struct_field(attributes, n) for n, field in enumerate(attributes.type)}
     filled = [part(f"{name}=", written(column)) for name, column in columns.items() if column.null_count < len(column)]
-    return joined([pa.array([EMPTY] * len(rows), pa.binary())], *filled)
+    return joined([pa.repeat(EMPTY, len(rows))], *filled)
 
 
 def written(column: pa.Array) -> pa.Array:

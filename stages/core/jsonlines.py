@@ -29,8 +29,7 @@ def read(file: File, path: Path, part: Part, wanted: Sequence[str]) -> Iterator[
                 continue
             first, data = one
             if columns := at_once(data, wanted):
-                count = data.count(b"\n") + (not data.endswith(b"\n"))
-                yield Batch(columns, range(first, first + count), place)
+                yield Batch(columns, range(first, first + len(columns[wanted[0]])), place)
                 continue
             numbers, records, rejects = parsed(first, bare(data), place)
             yield from rejects
