@@ -1,4 +1,4 @@
-# make repro   the model, from nothing     make test      lint and tests, ten minutes at most
+# make repro   the model, from nothing     make test      lint and tests, a quarter of an hour
 # make setup   the environment alone       make test-all  the slow matrix too
 
 SHELL := /bin/bash

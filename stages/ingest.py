@@ -5,10 +5,10 @@ import shutil
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
-from threading import Thread
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -417,9 +417,10 @@ def stage(e: Engine, p: Params, scrape: Path, out: Path) -> str:
     ]
     known = {n: folder for n, key in enumerate(keys) if (folder := memo.recalled(e.cache, key))}
     new = [n for n in range(len(keys)) if n not in known]
-    if new:
-        Thread(target=identifier, daemon=True).start()
-    results = dict(zip(new, read(e, [sources[n] for n in new], p.shard_documents, out), strict=True))
+    with ThreadPoolExecutor(1) as beside:  # none outlives the stage: two threads can't both parse code (gh-106905)
+        if new:
+            beside.submit(identifier)
+        results = dict(zip(new, read(e, [sources[n] for n in new], p.shard_documents, out), strict=True))
     summaries = [
         taken(known[n], out, prefixes[n]) if n in known else made(e, sources[n], results[n], keys[n], out, prefixes[n])
         for n in range(len(keys))
