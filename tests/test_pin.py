@@ -108,7 +108,7 @@ def test_what_has_no_pin_is_refused_and_pin_is_the_remedy(project: Path):
 def test_it_writes_the_sha256_and_nothing_else(project: Path, capsys: pytest.CaptureFixture[str]):
     before = (project / "params.yaml").read_text()
     assert pinned("tickets") == 0
-    assert (project / "params.yaml").read_text() == before.replace("sha256: null", f"sha256: {SHA256}")
+    assert (project / "params.yaml").read_text() == before.replace(" sha256: null", f" sha256: {SHA256}")
     assert capsys.readouterr().out.splitlines() == [
         "tickets:",
         f"  files[0].sha256: none → {SHA256[:12]}…",
