@@ -12,7 +12,7 @@ from typing import Any
 import stages
 from stages.core import numeric
 from stages.core.faults import Fault
-from stages.core.files import read_json, write_json
+from stages.core.files import alone, read_json, write_json
 from stages.core.params import Section
 from stages.shell.checkpoints import forget
 from stages.shell.engine import engine
@@ -126,13 +126,17 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def note(name: str, seconds: float, path: Path = Path("reports/run.json")) -> None:
+def note(name: str, seconds: float) -> None:
     """Seconds and memory go to a file that is no output: they differ from run to run."""
+    path = Path("reports/run.json")
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     entry = {
         "seconds": round(seconds, 2),
         "cpu_seconds": round(sum(one.ru_utime + one.ru_stime for one in usage), 2),
         "peak_mib": round(max(one.ru_maxrss for one in usage) / 1024),
     }
-    notes = read_json(path) if path.exists() else {}
-    write_json(path, notes | {name: entry})
+    with alone(locks_folder() / path.name):  # of two stages at once, neither loses the other's entry
+        for left in path.parent.glob(f".{path.name}.*.part"):  # by a kill
+            left.unlink()
+        notes = read_json(path) if path.exists() else {}
+        write_json(path, notes | {name: entry})

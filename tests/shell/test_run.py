@@ -90,14 +90,15 @@ def test_a_stage_starts_as_a_module():
         stage_name()
 
 
-def test_seconds_and_memory_are_noted_beside_those_of_other_stages(tmp_path: Path):
-    path = tmp_path / "run.json"
-    note("ingest", 1.5, path)
-    note("dedup", 0.25, path)
-    assert {name: entry["seconds"] for name, entry in json.loads(path.read_text()).items()} == {
-        "ingest": 1.5,
-        "dedup": 0.25,
-    }
+def test_seconds_and_memory_are_noted_beside_those_of_other_stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    note("ingest", 1.5)
+    left_by_a_kill = tmp_path / "reports/.run.json.7.part"
+    left_by_a_kill.write_text("{")
+    note("dedup", 0.25)
+    notes = json.loads((tmp_path / "reports/run.json").read_text())
+    assert {name: entry["seconds"] for name, entry in notes.items()} == {"ingest": 1.5, "dedup": 0.25}
+    assert not left_by_a_kill.exists()
 
 
 @pytest.fixture
