@@ -20,7 +20,7 @@ EVERY = ["evaluate.splits=[validation]", "explain.documents=0"]
 SETTINGS = {
     "as committed": [],
     "a child with words swapped for half of the passages": ["augment.share=0.5"],
-    "no class weights": ["balance.power=0.0"],
+    "no class weights": ["balancers.frequency.power=0.0"],
     "no label smoothing": ["tasks.text_classification.label_smoothing=0.0"],
 }
 
