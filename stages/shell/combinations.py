@@ -57,8 +57,8 @@ def label_faults(values: dict[str, Any]) -> Iterator[str]:
     baseline, balance = values["baseline"], values["balance"]
     if baseline and balance and balance.trust.label_error < 1.0 and not baseline.folds:
         yield (
-            f"balance.trust.label_error: {balance.trust.label_error}, but baseline.folds is 0: nobody looks; set it to 5, "
-            "or this to 1.0"
+            f"balance.trust.label_error: {balance.trust.label_error}, but baseline.folds is 0: nobody looks; "
+            "set it to 5, or this to 1.0"
         )
 
 
