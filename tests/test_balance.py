@@ -39,9 +39,7 @@ COUNTS = st.dictionaries(st.text(max_size=3), st.integers(1, 60), min_size=1, ma
 METHODS = st.sampled_from(sorted(SETTINGS))
 
 
-def p(
-    method: str = "frequency", by: str = "weights", trust: tuple[float, float] = (1.0, 1.0), **more: Any
-) -> Params:
+def p(method: str = "frequency", by: str = "weights", trust: tuple[float, float] = (1.0, 1.0), **more: Any) -> Params:
     """Parameters with the settings of one method; `more` are others than its usual ones."""
     settings = {method: plugins.load("balancers", method).Params.model_validate(more or SETTINGS[method])}
     doubt = {"label_error": trust[0], "conflict": trust[1]}
