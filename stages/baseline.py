@@ -37,6 +37,8 @@ OUT_OF_FOLD = pa.schema(
         ("likely", pa.string()),
     ]
 )
+# Folds are not fitted to the last digit: the same labels are in doubt, in less than half the time.
+ROUGH = {"tol": 0.1}
 
 
 def rising(lengths: tuple[int, int]) -> tuple[int, int]:
@@ -223,7 +225,7 @@ def audited(
     labels = labels_of(examples)
     place = {label: n for n, label in enumerate(labels)}
     given, folds = np.array([place[one.label] for one in examples]), np.array(folds_of(examples, tied, p))
-    return judged(examples, labels, given, folds, out_of_fold(e, seen, given, folds, setting))
+    return judged(examples, labels, given, folds, out_of_fold(e, seen, given, folds, setting | ROUGH))
 
 
 def stage(e: Engine, p: Params, source: Path, split: Path, out: Path) -> str:

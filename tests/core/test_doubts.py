@@ -1,13 +1,24 @@
 """Labels in doubt: texts with two labels, likely errors, and what is told of them without a text."""
 
+import os
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
+from ruamel.yaml import YAML
 
+from stages import dedup
 from stages.core import doubts
 from stages.core.doubts import Doubt, Labelled, conflicts, text_key
-from stages.core.records import write_table
+from stages.core.records import Document, Row, side_rows, texts_of, write_documents, write_table
+from stages.engines.serial import Serial
+from stages.shell.engine import Engine
+from stages.shell.params import check, read
+from tests.sources import tables
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 def labelled(*rows: tuple[str, str, str]) -> list[Labelled]:
@@ -58,3 +69,24 @@ def test_what_is_told_are_counts_pairs_and_the_worst_hundred() -> None:
         {"label": "x", "likely": "z", "documents": 30},
     ]
     assert told["worst"][0] == {"id": "000", "label": "x", "likely": "z", "margin": -0.5, "other": None}
+
+
+@pytest.mark.skipif("REPROLM_MIRRORS" not in os.environ, reason="REPROLM_MIRRORS names no mirror of the public data")
+def test_the_papers_that_are_known_to_stand_under_several_fields_are_in_conflict(tmp_path: Path) -> None:
+    """arxiv_cv_daily: the lines of 11 of 673 are not alike enough; no paper with one field is taken for one."""
+    (source,) = YAML(typ="safe").load(ROOT / "recipes/arxiv_cv_daily.yaml")["ingest.sources"]
+    own = {name: one for name, one in source.items() if name not in ("name", "kind", "licence", "quota", "rejects")}
+    rows = [row for row in tables.items("json", tables.parameters("json", **own), tmp_path) if isinstance(row, Row)]
+    papers = [Document(f"{n}", row.text, row.label, "s", None, row.group, {}) for n, row in enumerate(rows)]
+    write_documents(tmp_path / "in/0.parquet", [one._replace(attributes={"none": None}) for one in papers], texts_of())
+    p = check(read(ROOT / "params.yaml")).values["dedup"]
+    dedup.stage(Engine(Serial(), tmp_path), p, tmp_path / "in", tmp_path / "dedup")
+    gone = {row["id"] for row in side_rows(tmp_path / "dedup", ["id", "reason"]) if row["reason"]}
+    kept = [Labelled(one.id, one.label or "", text_key(one.text)) for one in papers if one.id not in gone]
+    found = conflicts(kept, doubts.read_dropped(tmp_path / "dedup"))
+    fields: dict[str | None, set[str | None]] = defaultdict(set)
+    for one in papers:
+        fields[one.group].add(one.label)
+    known = {number for number, some in fields.items() if len(some) > 1}
+    conflicting = {papers[int(one)].group for one in found}
+    assert (len(known), len(conflicting & known), len(conflicting - known)) == (673, 662, 0)
