@@ -1,5 +1,6 @@
 """Weights and picks: as much in all as promised, never a copy; what is doubtful counts less, and nothing vanishes."""
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,16 +20,17 @@ from stages.core.records import Document, read_table, write_documents, write_tab
 from stages.engines import process, serial
 from stages.shell import plugins
 from stages.shell.engine import Engine
+from tests.conftest import Clone, ran
 
 KEPT_SIZE = ("frequency", "effective_number", "temperature")
-SETTINGS = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "frequency": {"power": 0.5},
     "effective_number": {"beta": 0.99},
     "temperature": {"temperature": 2.0},
     "oversample": {"share": 1.0},
     "undersample": {"share": 1.0},
 }
-OFF = {
+OFF: dict[str, dict[str, Any]] = {
     "frequency": {"power": 0.0},
     "effective_number": {"beta": 0.0},
     "temperature": {"temperature": 1.0},
@@ -195,7 +197,7 @@ def test_a_label_that_would_vanish_is_a_fault() -> None:
 # The stage
 
 
-def written(root: Path) -> list[Path]:
+def written(root: Path) -> tuple[Path, Path, Path, Path, Path]:
     """Two shards: a child, a text with two labels, a label that is likely wrong, a repeat that dedup dropped."""
     kind = pa.struct([("a", pa.string())])
     texts = ["one", "Two ", "two", "three", "four", "five"]
@@ -215,7 +217,7 @@ def written(root: Path) -> list[Path]:
     row = {"fold": 0, "margin": 0.5, "likely": None}
     judged = [{"id": f"d{n}", **row} for n in range(4)] + [{"id": "d4", "fold": 1, "margin": -0.25, "likely": "x"}]
     write_table(root / "baseline/out_of_fold.parquet", pa.Table.from_pylist(judged))
-    return [root / name for name in ("clean", "dedup", "split", "baseline", "augment")]
+    return root / "clean", root / "dedup", root / "split", root / "baseline", root / "augment"
 
 
 def test_the_stage_writes_a_row_for_each_document_and_what_is_doubtful(tmp_path: Path) -> None:
@@ -238,6 +240,19 @@ def test_the_stage_writes_a_row_for_each_document_and_what_is_doubtful(tmp_path:
     assert [(one["id"], one["other"]) for one in made["doubts"]["worst"]] == [
         *(("d4", None), ("d0", "d9"), ("d1", "d2"), ("d2", "d1"))
     ]
+
+
+def test_what_is_dropped_is_counted_by_its_reason(built: Clone, tmp_path: Path) -> None:
+    clone = built.copy(tmp_path / "project")
+    clone.change({"balance": {"trust": {"label_error": 0.0}}})
+    assert ran(clone.run("dvc", "repro", "balance")) == ["balance"]
+    doubtful = read_json(clone.root / "data/balance/balance.json")["doubts"]["label_errors"]
+    told = json.loads(clone.said("python", "-m", "stages.commands", "trace", "--drops", "--json"))
+    (reason,) = told["steps"][-1]["reasons"]
+    assert (reason["reason"], reason["count"]) == ("label likely wrong", doubtful) and doubtful > 0
+    worst = reason["examples"][0]["id"]
+    lines = clone.said("python", "-m", "stages.commands", "trace", worst)
+    assert "in doubt    likely" in lines and "balance    dropped: label likely wrong" in lines
 
 
 def test_any_engine_draws_the_same(tmp_path: Path) -> None:
