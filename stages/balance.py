@@ -144,7 +144,7 @@ def none_vanishes(rows: Iterable[Mapping[str, Any]]) -> None:
     if vanished := sorted(gone.keys() - seen.keys()):
         raise Fault(
             "params.yaml: balance: training would see nothing of these labels; raise balance.trust above 0.0, or take "
-            f"another method or other strata:{lines(f'{label!r}: {gone[label]:,} documents' for label in vanished)}"
+            f"another method or other strata:{lines(f'{label!r}: {gone[label]:,} of {gone[label]:,} gone' for label in vanished)}"
         )
 
 

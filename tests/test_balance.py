@@ -190,7 +190,7 @@ def test_a_label_that_would_vanish_is_a_fault() -> None:
         none_vanishes(rows)
     assert str(fault.value) == (
         "params.yaml: balance: training would see nothing of these labels; raise balance.trust above 0.0, or take "
-        "another method or other strata:\n  'x': 1 documents"
+        "another method or other strata:\n  'x': 1 of 1 gone"
     )
 
 
