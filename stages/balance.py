@@ -141,10 +141,10 @@ def none_vanishes(rows: Iterable[Mapping[str, Any]]) -> None:
     seen, gone = Counter[str](), Counter[str]()
     for one in rows:
         (seen if one["picks"] else gone)[one["label"]] += 1
-    if vanished := sorted(gone.keys() - seen.keys()):
+    if vanished := [f"{label!r}: {n:,} of {n:,} gone" for label, n in sorted(gone.items()) if not seen[label]]:
         raise Fault(
             "params.yaml: balance: training would see nothing of these labels; raise balance.trust above 0.0, or take "
-            f"another method or other strata:{lines(f'{label!r}: {gone[label]:,} of {gone[label]:,} gone' for label in vanished)}"
+            f"another method or other strata:{lines(vanished)}"
         )
 
 
