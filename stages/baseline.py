@@ -37,7 +37,7 @@ OUT_OF_FOLD = pa.schema(
         ("likely", pa.string()),
     ]
 )
-# Folds are not fitted to the last digit: the same labels are in doubt, in less than half the time.
+# Folds are not fitted to the last digit: nearly the same labels are in doubt, in less than half the time.
 ROUGH = {"tol": 0.1}
 
 
