@@ -34,6 +34,7 @@ class Results(NamedTuple):
     sources: list[Sheet]
     funnel: Funnel
     trained: Counter[str]
+    balance: dict[str, Any]
     history: dict[str, Any]
     evaluation: dict[str, Any]
     predictions: list[dict[str, Any]]
@@ -81,10 +82,16 @@ def figures(results: Results) -> dict[str, list[dict[str, Any]]]:
             {"stage": f"{n} {step.name}", "in": step.came, "out": step.left}
             for n, step in enumerate(results.funnel.steps, 1)
         ],
+        "balance.json": [{**row, "stratum": drawn(row["stratum"])} for row in results.balance["strata"]],
+        "doubts.json": [
+            {**row, "label": drawn(row["label"]), "likely": row["likely"] and drawn(row["likely"])}
+            for row in results.balance["doubts"]["worst"]
+        ],
         "per_class.json": [{"label": drawn(one), **row} for one, row in sorted(evaluation["per_class"][side].items())],
         "calibration.json": [one for one in evaluation["calibration"][side] if one["count"]],
     }
-    rounded = {name: [without_text(row, "label", "stage") for row in rows] for name, rows in tables.items()}
+    names = ("id", "label", "likely", "other", "stage", "stratum")
+    rounded = {name: [without_text(row, *names) for row in rows] for name, rows in tables.items()}
     return rounded | {"confusion.csv": [{"actual": drawn(a), "predicted": drawn(b)} for a, b in pairs(results)]}
 
 
@@ -161,6 +168,8 @@ def view(results: Results) -> dict[str, Any]:
         "funnel": results.funnel,
         "classes": sorted(per_class.items(), key=lambda item: (-item[1]["f1"], item[0])),
         "trained": results.trained,
+        "strata": sorted(results.balance["strata"], key=lambda row: (-row["documents"], row["stratum"])),
+        "doubts": results.balance["doubts"],
         "matrix": rows,
         "confusions": mistakes[:CONFUSIONS],
         "mistakes": sum(one.number for one in mistakes),
@@ -172,6 +181,14 @@ def view(results: Results) -> dict[str, Any]:
         "explanations": results.explanations,
         "settings": results.evaluation.get("settings", {}),
     }
+
+
+def with_texts(balance: dict[str, Any], clean: Path) -> dict[str, Any]:
+    """What balance tells, with the cleaned texts of the labels in doubt: for the page alone."""
+    wanted = {row["id"]: row for row in balance["doubts"]["worst"]}
+    texts = {row["id"]: row["text"] for row in side_rows(clean, ["id", "text"]) if row["id"] in wanted}
+    worst = [{**row, "text": texts[row["id"]]} for row in wanted.values()]
+    return balance | {"doubts": balance["doubts"] | {"worst": worst}}
 
 
 def page(context: Mapping[str, Any]) -> str:
@@ -213,6 +230,7 @@ def stage(
         sources=sheets(ingest, ways),
         funnel=count(ways, clean, split),
         trained=Counter(row["label"] for row in side_rows(clean, ["id", "label"]) if row["id"] in used),
+        balance=with_texts(read_json(balance / "balance.json"), clean),
         history=read_json(train / "history.json"),
         evaluation=evaluation,
         predictions=read_table(evaluate / "predictions.parquet", ["side", "label", "predicted"]).to_pylist(),

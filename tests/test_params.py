@@ -265,6 +265,10 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"evaluate.splits": ["test"], "explain.side": "validation"},
         ["explain.side: validation is not evaluated; add it to evaluate.splits, or name another side"],
     ),
+    "less trust in labels that nobody judges": (
+        {"balance.trust.label_error": 0.5, "baseline.folds": 0},
+        ["balance.trust.label_error: 0.5, but baseline.folds is 0: nobody looks; set it to 5, or this to 1.0"],
+    ),
     "limits of no feature": (
         {"filter.limits": {"wrods": {"at_least": 1, "at_most": None}}},
         [f"filter.limits: no feature wrods; there is: {', '.join(FEATURES)}"],

@@ -36,6 +36,20 @@ SOURCE = {
     "over_quota": 2,
     "pins": [{"of": f"{n}.csv", "sha256": f"{n}" * 64} for n in range(5)],
 }
+DOUBT = {"id": "d3", "label": "graphs", "likely": "plots", "margin": -0.51234, "other": None}
+BALANCE = {
+    "strata": [
+        {"stratum": "graphs", "documents": 2, "counts_as": 2.5},
+        {"stratum": "plots", "documents": 1, "counts_as": 0.5},
+    ],
+    "doubts": {
+        "judged": 3,
+        "label_errors": 1,
+        "conflicts": 1,
+        "pairs": [{"label": "graphs", "likely": "plots", "documents": 1}],
+        "worst": [DOUBT, {"id": "d4", "label": "plots", "likely": None, "margin": None, "other": "d0"}],
+    },
+}
 DAG = """
 stages:
   ingest: {cmd: x, outs: [data/ingest]}
@@ -110,8 +124,9 @@ def write_data(root: Path) -> None:
     table(root / "data/split", split, **reasons, side=texts["d"], used=texts["b"])
     child = documents[3]._replace(id="c3", origin="d3")
     write_documents(root / "data/augment" / SHARD, [child], pa.struct([("n", pa.int64())]))
-    picks = [{"id": one, "picks": n} for one, n in (("d3", 1), ("d4", 0), ("c3", 2))]
-    table(root / "data/balance", picks, id=texts["d"], picks=pa.int32())
+    rows = [{"id": one, "reason": why} for one, why in (("d3", None), ("d4", "not picked"), ("c3", None))]
+    table(root / "data/balance", rows, **reasons)
+    write_json(root / "data/balance/balance.json", BALANCE)
 
 
 def built(root: Path, gap: float = 0.05, sides: tuple[str, ...] = ("validation", "test")) -> Path:
@@ -185,6 +200,37 @@ def test_each_source_has_a_data_sheet_whose_counts_add_up(tmp_path: Path) -> Non
         assert said in told, told
 
 
+def test_what_training_counts_is_shown_before_and_after(tmp_path: Path) -> None:
+    reported(built(tmp_path))
+    assert read_json(tmp_path / "reports/figures/balance.json") == BALANCE["strata"]
+    page = (tmp_path / "reports/index.html").read_text(encoding="utf-8").partition('id="balance"')[2]
+    told = " ".join(re.sub("<[^>]*>", " ", page.partition("</section>")[0]).split())
+    assert "graphs 2 2.5 1.25" in told and "plots 1 0.5 0.50" in told
+
+
+def test_labels_in_doubt_are_told_with_texts_on_the_page_alone(tmp_path: Path) -> None:
+    reported(built(tmp_path))
+    first, second = read_json(tmp_path / "reports/figures/doubts.json")
+    assert first == DOUBT | {"margin": -0.5123} and second == {
+        "id": "d4",
+        "label": "plots",
+        "likely": None,
+        "other": "d0",
+    }
+    page = (tmp_path / "reports/index.html").read_text(encoding="utf-8").partition('id="doubts"')[2]
+    told = " ".join(re.sub("<[^>]*>", " ", page.partition("</section>")[0]).split())
+    assert "the labels of 1 of 3 training documents likely wrong" in told and "1 came with another label" in told
+    assert "labelled graphs, likely plots margin −.512 · d3 &lt;script&gt;" in told
+    assert "labelled plots d0 has another label · d4 &lt;script&gt;" in told
+
+
+def test_that_nobody_looked_for_wrong_labels_is_said(tmp_path: Path) -> None:
+    nothing = {"judged": 0, "label_errors": 0, "conflicts": 0, "pairs": [], "worst": []}
+    write_json(built(tmp_path) / "data/balance/balance.json", BALANCE | {"doubts": nothing})
+    reported(tmp_path)
+    assert "<code>baseline.folds</code> is 0" in (tmp_path / "reports/index.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("gap", "begin"),
     [
@@ -217,7 +263,7 @@ def test_tracked_files_hold_no_text(tmp_path: Path) -> None:
     reported(built(tmp_path))
     files = outputs(tmp_path)
     assert sorted(files) == [
-        *("calibration.json", "confusion.csv", "funnel.json", "index.html"),
+        *("balance.json", "calibration.json", "confusion.csv", "doubts.json", "funnel.json", "index.html"),
         *("loss.json", "metrics.json", "per_class.json", "validation.json"),
     ]
     assert not any(b"secret" in content for name, content in files.items() if name != "index.html")

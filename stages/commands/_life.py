@@ -23,9 +23,9 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "features": tuple(FEATURES),
     "filter": ("reason",),
     "split": ("reason", "side", "used", "unused_because", "tied", "tied_to"),
-    "baseline": ("side", "predicted", "confidence"),
+    "baseline": ("side", "predicted", "confidence", "margin", "likely"),
     "augment": ("origin", "origin_text", "text", "diff", "children"),
-    "balance": ("weight", "picks"),
+    "balance": ("reason", "weight", "picks"),
     "tokenize": ("tokens", "pieces", "uncut"),
     "evaluate": ("side", "label", "predicted", "confidence", "baseline", "probabilities"),
     "explain": ("words", "base", "score", "attributions"),
@@ -168,8 +168,12 @@ def of_split(one: Subject) -> dict[str, Any] | None:
 
 
 def of_baseline(one: Subject) -> dict[str, Any] | None:
-    row = row_of(output("baseline") / "predictions.parquet", one.id)[1]
-    return row and {"status": "done", **{key: row[key] for key in FIELDS["baseline"]}}
+    if row := row_of(output("baseline") / "predictions.parquet", one.id)[1]:
+        return {"status": "done", **{key: row[key] for key in FIELDS["baseline"] if key in row}}
+    row = row_of(output("baseline") / "out_of_fold.parquet", one.id)[1]
+    if row is None or row["fold"] is None:
+        return None
+    return {"status": "done", "side": "train", **{key: row[key] for key in FIELDS["baseline"] if key in row}}
 
 
 def of_augment(one: Subject) -> dict[str, Any] | None:
@@ -186,7 +190,7 @@ def of_augment(one: Subject) -> dict[str, Any] | None:
 
 def of_balance(one: Subject) -> dict[str, Any] | None:
     row = one.own("balance")
-    return row and {"status": "done", "weight": row["weight"], "picks": row["picks"]}
+    return row and verdict(row) | {"weight": row["weight"], "picks": row["picks"]}
 
 
 def of_tokenize(one: Subject) -> dict[str, Any] | None:

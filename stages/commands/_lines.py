@@ -132,7 +132,10 @@ def split(entry: Mapping[str, Any]) -> Iterator[str]:
 
 
 def baseline(entry: Mapping[str, Any]) -> Iterator[str]:
-    yield cut(f"{entry['predicted']} {entry['confidence']:.0%}", room())
+    apart = ", not having learned from it" if entry["side"] == "train" else ""
+    yield cut(f"{entry['predicted']} {entry['confidence']:.0%}{apart}", room())
+    if entry["likely"] is not None:
+        yield quoted("in doubt", f"likely {entry['likely']}")
 
 
 def augment(entry: Mapping[str, Any]) -> Iterator[str]:
@@ -146,7 +149,10 @@ def augment(entry: Mapping[str, Any]) -> Iterator[str]:
 
 
 def balance(entry: Mapping[str, Any]) -> Iterator[str]:
-    yield f"weight {entry['weight']:g}, {entry['picks']} pick{'s' * (entry['picks'] != 1)} an epoch"
+    if entry["status"] == "dropped":
+        yield outcome(entry)
+    else:
+        yield f"weight {entry['weight']:g}, {entry['picks']} pick{'s' * (entry['picks'] != 1)} an epoch"
 
 
 def tokenize(entry: Mapping[str, Any]) -> Iterator[str]:

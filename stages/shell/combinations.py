@@ -10,7 +10,7 @@ from stages.shell import plugins
 
 def combination_faults(values: dict[str, Any]) -> Iterator[str]:
     """All of them; `values` has the sections by name, None where one is wrong in itself."""
-    for faults in (architecture_faults, weights_faults, source_faults, split_faults):
+    for faults in (architecture_faults, weights_faults, source_faults, label_faults, split_faults):
         yield from faults(values)
 
 
@@ -50,6 +50,16 @@ def source_faults(values: dict[str, Any]) -> Iterator[str]:
     for name, count in Counter(source.name for source in sources).items():
         if count > 1:
             yield f"ingest.sources: {count} are named {name}; give each a name of its own"
+
+
+def label_faults(values: dict[str, Any]) -> Iterator[str]:
+    """Less trust in labels that are likely wrong, where nobody looks for them."""
+    baseline, balance = values["baseline"], values["balance"]
+    if baseline and balance and balance.trust.label_error < 1.0 and not baseline.folds:
+        yield (
+            f"balance.trust.label_error: {balance.trust.label_error}, but baseline.folds is 0: nobody looks; "
+            "set it to 5, or this to 1.0"
+        )
 
 
 def split_faults(values: dict[str, Any]) -> Iterator[str]:
