@@ -34,6 +34,7 @@ SETTINGS = check(read(ROOT / "params.yaml")).values
 INTERFACE: dict[str, dict[str, list[str]]] = {
     "sources": {"attributes": ["p"], "needs": ["p"], "parts": ["p", "paths"], "read": ["p", "part", "paths"]},
     "cleaners": {"clean": ["text", "p"]},
+    "statistics": {"described": ["batch", "p", "fitted"]},
     "augmenters": {"augment": ["text", "p", "seed"]},
     "tasks": {"labels": ["seen"], "loss": ["logits", "targets", "weights", "p"]},
     "architectures": {"faults": ["model", "p"], "build": ["p", "labels", "vocabulary", "max_tokens", "weights"]},
