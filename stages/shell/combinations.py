@@ -1,16 +1,17 @@
 """What is right in each section of params.yaml and impossible together."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
+from stages.core.faults import did_you_mean
 from stages.core.params import Model
 from stages.shell import plugins
 
 
 def combination_faults(values: dict[str, Any]) -> Iterator[str]:
     """All of them; `values` has the sections by name, None where one is wrong in itself."""
-    for faults in (architecture_faults, weights_faults, source_faults, split_faults):
+    for faults in (architecture_faults, weights_faults, source_faults, feature_faults, split_faults):
         yield from faults(values)
 
 
@@ -50,6 +51,36 @@ def source_faults(values: dict[str, Any]) -> Iterator[str]:
     for name, count in Counter(source.name for source in sources).items():
         if count > 1:
             yield f"ingest.sources: {count} are named {name}; give each a name of its own"
+
+
+def feature_faults(values: dict[str, Any]) -> Iterator[str]:
+    """Limits on what no chosen statistics give, or of the wrong kind; sources to learn from that there are not."""
+    features, decisions, ingest = values["features"], values["filter"], values["ingest"]
+    chosen = features.statistics if features else ()
+    if features and decisions:
+        for key, names, text in (("limits", decisions.limits, False), ("values", decisions.values, True)):
+            for name in names:
+                yield from (f"filter.{key}.{name}: {fault}" for fault in column_faults(name, chosen, text))
+    known = [source.name for source in ingest.sources] if ingest else []
+    for kind in chosen:
+        named = getattr(values["statistics"][kind], "sources", ()) if ingest else ()
+        for name in (name for name in named if name not in known):
+            yield f"statistics.{kind}.sources: no source {name!r} in ingest.sources{did_you_mean(name, known)}"
+
+
+def column_faults(name: str, chosen: Collection[str], text: bool) -> Iterator[str]:
+    """What is wrong with a feature's name where a text, or a number, is wanted."""
+    kinds = {kind: plugins.load("statistics", kind).COLUMNS for kind in plugins.names("statistics")}
+    known = {column: str(kind) == "string" for one in chosen for column, kind in kinds[one].items()}
+    others = [kind for kind, found in kinds.items() if name in found]
+    if name not in known and others:
+        yield f"only statistics {others[0]} give it; add {others[0]} to features.statistics"
+    elif name not in known:
+        yield f"no such feature{did_you_mean(name, known)}; there is: {', '.join(known) or 'none'}"
+    elif known[name] and not text:
+        yield "it is a text and has no limits; say in filter.values which ones stay"
+    elif text and not known[name]:
+        yield "it is a number; give it a limit in filter.limits"
 
 
 def split_faults(values: dict[str, Any]) -> Iterator[str]:
