@@ -16,7 +16,7 @@ from stages.shell import plugins
 from stages.shell.engine import Engine
 from stages.shell.run import run
 
-MANY = 10**6  # bytes of compressed shards, from which numba is worth its start in each process
+MANY = 2 * 10**5  # bytes of compressed shards, from which numba is worth its start in each process
 LEARNED = "learned"  # the folder of what kinds have learned from documents
 
 

@@ -75,6 +75,9 @@ def cleared(table: Any, count: int) -> int:
 
 def firsts(codes: Any, begins: Any, ends: Any, count: int, table: Any, keys: Any, found: Any) -> None:
     """Of each stretch, the number of the first one that is the same."""
+    if count == 1:
+        found[0] = 0
+        return
     mask = cleared(table, count)
     for n in range(count):
         keys[n] = hashed(codes, begins[n], ends[n])

@@ -34,7 +34,8 @@ PHRASES = (
     *("lorem ipsum", "javascript", "terms of use", "privacy policy", "cookie policy"),
     *("uses cookies", "use of cookies", "use cookies"),
 )
-INITIALS = sum({1 << (ord(phrase[0]) & 0x1F) for phrase in PHRASES})
+# Flags of their first and second letters: where these are not, no phrase needs a look.
+INITIALS, SECONDS = (sum({1 << (ord(phrase[n]) & 0x1F) for phrase in PHRASES}) for n in range(2))
 CITATIONS = ("[edit]", "[citation needed]")
 FEWEST_WORDS, LONGEST_WORD = 3, 1000
 EXCLAMATION, QUOTATION, APOSTROPHE, QUESTION = 0x21, 0x22, 0x27, 0x3F
@@ -142,7 +143,7 @@ def phrase_in(codes: Any, begin: int, end: int, phrases: Any, phrase_ends: Any) 
     for at in range(begin, end):
         if codes[at] == OPEN_CURLY:
             found |= CURLY
-        elif INITIALS >> (codes[at] & 0x1F) & 1:  # mostly not, and then the phrases need no look
+        elif at + 1 < end and INITIALS >> (codes[at] & 0x1F) & SECONDS >> (codes[at + 1] & 0x1F) & 1:
             for n in range(len(phrase_ends) - 1):
                 size = phrase_ends[n + 1] - phrase_ends[n]
                 if at + size <= end and lower_same(codes, at, phrases, phrase_ends[n], size):

@@ -188,77 +188,78 @@ def of_repeated(codes: Any, count: int, room: Any, table: Any, characters: int, 
 
 
 def of_n_grams(room: Any, words: int, table: Any, characters: int, row: Any) -> None:
-    """How much of the text the most frequent n-grams make up, and those that repeat an earlier one."""
-    first, gram, times = room[3], room[4], room[5]
+    """How much of the text the most frequent n-grams make up, and those that repeat an earlier one.
+
+    An n-gram comes again only if it does without its last word, so few places are left to look at.
+    """
+    first, gram, times, chosen = room[3], room[4], room[5], room[6]
     for n in range(words):
-        gram[n] = first[n]
-    several = counted(gram, times, words)
-    for size in range(2, min(LONGEST, words) + 1):
-        places = words - size + 1
-        if several:
-            lengthened(room, places, size, words, table)
-            several = counted(gram, times, places)
-        if size <= LONGEST_TOP:
-            row[10 + size] = top(room, places, size) / characters
-        elif several:
-            row[10 + size] = repeated(room, places, size) / characters
-
-
-def counted(gram: Any, times: Any, places: int) -> bool:
-    """How often each n-gram comes, noted where it comes first; gives whether one comes more than once."""
-    several = False
-    for n in range(places):
         times[n] = 0
-    for n in range(places):
-        times[gram[n]] += 1
-        several = several or times[gram[n]] > 1
-    return several
-
-
-def lengthened(room: Any, places: int, size: int, words: int, table: Any) -> None:
-    """From n-grams that are a word shorter to those of this size: one that came once does so with a word more, so only
-    the others are looked up."""
-    first, gram, times, keys = room[3], room[4], room[5], room[2]
-    candidates = 0
-    for n in range(places):
-        candidates += times[gram[n]] > 1
-    mask = cleared(table, candidates)
-    for n in range(places):
-        if times[gram[n]] > 1:
-            keys[n] = gram[n] * words + first[n + size - 1]
-            slot = (keys[n] % 2147483647 * 2654435761 >> 16) & mask
-            while table[slot] >= 0 and keys[table[slot]] != keys[n]:
-                slot = (slot + 1) & mask
-            if table[slot] < 0:
-                table[slot] = n
-            gram[n] = table[slot]
+    for n in range(words):
+        times[first[n]] += 1
+    count = 0
+    for n in range(words):
+        if times[first[n]] > 1:
+            gram[n] = first[n]
+            chosen[count] = n
+            count += 1
+    for size in range(2, min(LONGEST, words) + 1):
+        count = lengthened(room, count, size, words, table)
+        if size <= LONGEST_TOP:
+            row[10 + size] = top(room, count, size) / characters
         else:
-            gram[n] = n
+            row[10 + size] = repeated(room, count, size) / characters
 
 
-def top(room: Any, places: int, size: int) -> int:
+def lengthened(room: Any, count: int, size: int, words: int, table: Any) -> int:
+    """From the places of n-grams that come again and are a word shorter to those of this size; gives how many."""
+    keys, first, gram, times, chosen = room[2], room[3], room[4], room[5], room[6]
+    mask, kept = cleared(table, count), 0
+    while count > 0 and chosen[count - 1] > words - size:
+        count -= 1
+    for at in range(count):
+        n = chosen[at]
+        keys[n] = gram[n] * words + first[n + size - 1]
+        slot = (keys[n] % 2147483647 * 2654435761 >> 16) & mask
+        while table[slot] >= 0 and keys[table[slot]] != keys[n]:
+            slot = (slot + 1) & mask
+        if table[slot] < 0:
+            table[slot] = n
+            times[n] = 0
+        gram[n] = table[slot]
+        times[gram[n]] += 1
+    for at in range(count):
+        if times[gram[chosen[at]]] > 1:
+            chosen[kept] = chosen[at]
+            kept += 1
+    return kept
+
+
+def top(room: Any, count: int, size: int) -> int:
     """Characters of the most frequent n-gram, spaces between its words included, times how often it comes; of equally
     frequent ones that of the first."""
-    gram, times, best = room[4], room[5], 0
-    for n in range(places):
-        if gram[n] == n and times[n] > times[best]:
-            best = n
-    return (length(room, best, size) + size - 1) * times[best]
+    gram, times, chosen = room[4], room[5], room[6]
+    best, most = 0, 1
+    for at in range(count):
+        n = chosen[at]
+        if gram[n] == n and times[n] > most:
+            best, most = n, times[n]
+    return (length(room, best, size) + size - 1) * most
 
 
-def repeated(room: Any, places: int, size: int) -> int:
+def repeated(room: Any, count: int, size: int) -> int:
     """Characters of the words in n-grams that came before; what was counted is not counted again."""
-    gram, seen = room[4], room[6]
-    for n in range(places):
-        seen[n] = 0
-    n = characters = 0
-    while n < places:
-        if seen[gram[n]]:
-            characters += length(room, n, size)
-            n += size
-        else:
+    seen, gram, chosen = room[2], room[4], room[6]
+    for at in range(count):
+        seen[chosen[at]] = 0
+    characters = after = 0
+    for at in range(count):
+        n = chosen[at]
+        if n >= after:
+            if seen[gram[n]]:
+                characters += length(room, n, size)
+                after = n + size
             seen[gram[n]] = 1
-            n += 1
     return characters
 
 

@@ -1,6 +1,7 @@
 """Statistics: hand-made cases, and that numba changes no bit of them."""
 
 import re
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from stages.core.buffers import Texts
 from stages.core.figures import Batch
 from stages.shell import plugins
 from stages.shell.closure import ROOT
-from stages.shell.params import check, read
+from stages.shell.params import check, frozen, read
 
 CASES: list[dict[str, Any]] = YAML(typ="safe").load(ROOT / "tests/cases/statistics.yaml")
 TREE = read(ROOT / "params.yaml")
@@ -83,6 +84,34 @@ def test_tokens_are_those_of_split(texts: list[str]) -> None:
     assert np.diff(bounds).tolist() == [len(text.split()) for text in plain]
 
 
+def shares(words: list[str], text: str) -> dict[str, float]:
+    """Gopher's shares of n-grams, as one would write them down."""
+    found: dict[str, float] = {}
+    for n in range(2, 11):
+        grams = [tuple(words[at : at + n]) for at in range(len(words) - n + 1)]
+        seen, at, again = set[tuple[str, ...]](), 0, 0
+        while at < len(grams):
+            known = grams[at] in seen
+            seen.add(grams[at])
+            again += len("".join(grams[at])) * known
+            at += n if known else 1
+        best = Counter(grams).most_common(1)
+        if n <= 4:
+            found[f"gopher_top_{n}_gram"] = sum(len(" ".join(gram)) * count for gram, count in best) / len(text)
+        else:
+            found[f"gopher_repeated_{n}_grams"] = again / len(text)
+    return found
+
+
+@settings(max_examples=200, deadline=None)
+@given(words=st.lists(st.sampled_from(["a", "bb", "ab", "b", "c"]), min_size=1, max_size=60))
+def test_n_grams_are_those_of_tuples(words: list[str]) -> None:
+    text = " ".join(words)
+    found = described("gopher", [text])
+    expected = shares(words, text)
+    assert {name: found[name][0] for name in expected} == expected
+
+
 @settings(max_examples=60, deadline=None)
 @given(texts=st.lists(st.text(max_size=40), min_size=1, max_size=3))
 def test_every_text_has_every_figure(texts: list[str]) -> None:
@@ -139,3 +168,10 @@ def test_a_language_and_how_sure_it_is() -> None:
     found = described("language", [german, "kurz", "", "日本語の文章です。" * 10])
     assert found["language"] == ["de", "too short to tell", "too short to tell", "ja"]
     assert 0.9 < found["language_score"][0] <= 1 and found["language_score"][1:3] == [0.0, 0.0]
+
+
+def test_the_readme_tells_every_kind() -> None:
+    told = (ROOT / "README.md").read_text().partition("### What is worth learning from")[2].partition("\n### ")[0]
+    assert sorted(re.findall(r"^\| `(\w+)` \|", told, re.MULTILINE)) == plugins.names("statistics")
+    example = YAML(typ="safe").load(told.partition("```yaml\n")[2].partition("```")[0])
+    assert check(frozen(TREE | example)).faults == []
