@@ -70,17 +70,20 @@ def feature_faults(values: dict[str, Any]) -> Iterator[str]:
 
 def column_faults(name: str, chosen: Collection[str], text: bool) -> Iterator[str]:
     """What is wrong with a feature's name where a text, or a number, is wanted."""
-    kinds = {kind: plugins.load("statistics", kind).COLUMNS for kind in plugins.names("statistics")}
-    known = {column: str(kind) == "string" for one in chosen for column, kind in kinds[one].items()}
-    others = [kind for kind, found in kinds.items() if name in found]
-    if name not in known and others:
-        yield f"only statistics {others[0]} give it; add {others[0]} to features.statistics"
-    elif name not in known:
-        yield f"no such feature{did_you_mean(name, known)}; there is: {', '.join(known) or 'none'}"
-    elif known[name] and not text:
+    known = {column: str(kind) for one in chosen for column, kind in figures(one).items()}
+    if name not in known:
+        other = next((one for one in plugins.names("statistics") if name in figures(one)), None)
+        there = f"no such feature{did_you_mean(name, known)}; there is: {', '.join(known) or 'none'}"
+        yield f"only statistics {other} give it; add {other} to features.statistics" if other else there
+    elif known[name] == "string" and not text:
         yield "it is a text and has no limits; say in filter.values which ones stay"
-    elif text and not known[name]:
+    elif known[name] != "string" and text:
         yield "it is a number; give it a limit in filter.limits"
+
+
+def figures(kind: str) -> dict[str, Any]:
+    """The columns of a kind of statistics, with their types."""
+    return plugins.load("statistics", kind).COLUMNS
 
 
 def split_faults(values: dict[str, Any]) -> Iterator[str]:
