@@ -35,7 +35,7 @@ from stages.core.records import read_documents, shards
 from stages.shell.engine import Engine, engine
 from stages.sources import html
 
-COPIES = 8  # of each page, so that starting up counts for little
+COPIES = 16  # of each page, so that starting up counts for little
 ROUNDS = 3
 PROCESSES = 2
 SECONDS = 60

@@ -310,11 +310,19 @@ def project(cloned: Callable[[Path], Clone], tmp_path_factory: pytest.TempPathFa
     return clone
 
 
+@pytest.fixture(scope="module")
+def made(project: Clone) -> dict[str, str]:
+    """Each recipe, built and committed, and what that printed."""
+    told: dict[str, str] = {}
+    for name in FILES:
+        told[name] = project.run("python", "-m", "stages.commands", "recipe", "run", name)
+        project.commit(name)
+    return told
+
+
 @pytest.mark.parametrize("name", FILES)
-def test_a_cut_down_recipe(project: Clone, monkeypatch: pytest.MonkeyPatch, name: str):
-    told = project.run("python", "-m", "stages.commands", "recipe", "run", name)
-    assert f"recipes/{name}.metrics.json, recipes/{name}.lock: written" in told
-    project.commit(name)
+def test_a_cut_down_recipe(project: Clone, made: dict[str, str], monkeypatch: pytest.MonkeyPatch, name: str):
+    assert f"recipes/{name}.metrics.json, recipes/{name}.lock: written" in made[name]
     monkeypatch.chdir(project.root)
     assert _recipes.changed(name) == [] and recipe.state(name) is None
     metrics = read_json(project.root / f"recipes/{name}.metrics.json")
@@ -323,6 +331,7 @@ def test_a_cut_down_recipe(project: Clone, monkeypatch: pytest.MonkeyPatch, name
     assert not (project.root / "dvc.lock").exists() and not list((project.root / ".dvc/tmp").glob("recipe-*"))
 
 
+@pytest.mark.usefixtures("made")
 def test_what_was_built_is_listed_with_what_has_changed_since(
     project: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

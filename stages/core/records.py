@@ -155,7 +155,7 @@ def shards(folder: Path) -> list[Path]:
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    """One Parquet file with the same bytes for the same rows; whole or not at all."""
+    """A side table: one Parquet file with the same bytes for the same rows; whole or not at all."""
     with writing(path) as beside:
         pq.write_table(table, beside, compression="zstd", row_group_size=ROW_GROUP, store_schema=True)
 
@@ -223,7 +223,8 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
 
 def write_documents(path: Path, documents: Iterable[Document], attributes: pa.DataType) -> None:
     """A shard of documents, in the order given."""
-    write_table(path, tabled(documents, schema(attributes)))
+    kinds = schema(attributes)
+    write_tables(path, [tabled(documents, kinds)], kinds)
 
 
 def tabled(records: Iterable[Document | Row], kinds: pa.Schema) -> pa.Table:
