@@ -39,7 +39,7 @@ class Batch:
     @cached_property
     def text(self) -> str:
         """All of them in a row."""
-        return str(self.texts.data, "utf-8")
+        return self.texts.data.tobytes().decode()
 
     @property
     def each(self) -> list[str]:

@@ -59,10 +59,10 @@ def counted(batches: Iterable[Batch]) -> Counts:
     counts = np.zeros(SHAPE, np.int32)
     for batch in batches:
         found, before, text = buckets(batch)
-        reader = half(batch.ids)[text]
+        reader = half(batch.ids)[text] * (ORDER + 1)
         for order in range(ORDER + 1):
             whole = before >= order - 1
-            np.add.at(counts, (reader[whole], order, found[order][whole]), 1)
+            np.add.at(counts.reshape(-1), ((reader + order) * BUCKETS + found[order])[whole], 1)
     return counts
 
 
