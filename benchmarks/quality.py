@@ -3,7 +3,8 @@
 PEER is the Python of a virtual environment of its own: `python -m venv PLACE && PLACE/bin/pip install datatrove==0.10.1
 spacy==3.8.18 regex` makes it, and PLACE/bin/python is it. The texts are web pages with all that is on them (those of
 mozilla/readability in test-pages.tar.gz, of the mirror that REPROLM_MIRRORS names; as plain text by resiliparse),
-articles (COVID-QA) and abstracts (SciTLDR), each corpus repeated up to MEGABYTES.
+articles (COVID-QA) and abstracts (SciTLDR), each corpus repeated up to MEGABYTES. RUNS in the environment
+says how often all is run.
 
 Ours is the whole of stage `features` in one process, from shards to side tables, with the statistics gopher, c4 and
 fineweb; that numba starts and loads what it has compiled before is counted, and told apart. datatrove's Gopher, C4 and
@@ -43,7 +44,7 @@ from stages.shell.engine import Engine
 from stages.shell.params import read
 from stages.statistics import c4, fineweb, gopher
 
-MEGABYTES, RUNS, SHARD = 40, 3, 2_000
+MEGABYTES, RUNS, SHARD = 40, int(os.environ.get("RUNS", "3")), 2_000
 COVID_QA = "https://raw.githubusercontent.com/deepset-ai/COVID-QA/fb2eb5e249618457e5359806601086c635c8eb8f"
 COVID = (
     f"{COVID_QA}/data/question-answering/200423_covidQA.json",

@@ -1,4 +1,8 @@
-"""Declared statistics per document: for filtering, slices, partial dependence, drift."""
+"""Declared statistics per document: for filtering, slices, partial dependence, drift.
+
+A kind of them, a file of stages/statistics, has COLUMNS, and `described`, which gives these for a batch of documents.
+One that learns from documents first has `learned`, which gives a table to keep, and `loaded`, what that stands for.
+"""
 
 import heapq
 from collections.abc import Callable, Iterator
