@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from stages.core import minhash
-from stages.core.minhash import Hashes, Places, Texts
+from stages.core.buffers import Places, Texts, compiled
+from stages.core.minhash import Hashes
 from stages.core.params import Count, Positive, Section
 from stages.core.records import DROPS, given, read_table, shards, write_table
 from stages.shell.engine import Engine
@@ -191,7 +192,7 @@ def separate(key: Hashes, sets_of: Callable[[Places], tuple[Hashes, Places, Plac
     members = np.bincount(bucket[bucket >= 0])
     hashes, begins, ends = sets_of(compared)
     steps = int((members * (members - 1)).sum()) * len(hashes) // max(len(compared), 1)
-    decide = minhash.compiled(minhash.keep_first) if steps >= MANY_STEPS else minhash.keep_first
+    decide = compiled(minhash.keep_first) if steps >= MANY_STEPS else minhash.keep_first
     of, alike, first = decide(bucket[compared], hashes, begins, ends, held[compared], p.threshold, p.together)
     several = np.bincount(first, minlength=len(first)) > 1
     cluster = np.where(several[first], first, -1)

@@ -34,6 +34,7 @@ SETTINGS = check(read(ROOT / "params.yaml")).values
 INTERFACE: dict[str, dict[str, list[str]]] = {
     "sources": {"attributes": ["p"], "needs": ["p"], "parts": ["p", "paths"], "read": ["p", "part", "paths"]},
     "cleaners": {"clean": ["text", "p"]},
+    "statistics": {"described": ["batch", "p", "fitted"]},
     "augmenters": {"augment": ["text", "p", "seed"]},
     "balancers": {"targets": ["counts", "p"]},
     "tasks": {"labels": ["seen"], "loss": ["logits", "targets", "weights", "p"]},

@@ -14,9 +14,9 @@ from ruamel.yaml import YAML
 
 from stages.commands import check as command
 from stages.core.faults import Fault
-from stages.core.figures import FEATURES
 from stages.shell import plugins
 from stages.shell.params import check, frozen, read, settings
+from stages.statistics import lexical
 from tests.conftest import as_nobody, importable
 from tests.sources.tables import table
 
@@ -271,7 +271,39 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "limits of no feature": (
         {"filter.limits": {"wrods": {"at_least": 1, "at_most": None}}},
-        [f"filter.limits: no feature wrods; there is: {', '.join(FEATURES)}"],
+        [f"filter.limits.wrods: no such feature; did you mean words?; there is: {', '.join(lexical.COLUMNS)}"],
+    ),
+    "limits where no statistics are": (
+        {"features.statistics": ()},
+        [
+            *(
+                f"filter.limits.{name}: only statistics lexical give it; add lexical to features.statistics"
+                for name in ("words", "letter_share")
+            ),
+        ],
+    ),
+    "limits and values of the wrong kind": (
+        {
+            "features.statistics": ("language",),
+            "filter.limits": {"language": {"at_least": 1, "at_most": None}},
+            "filter.values": {"language_score": ("high",)},
+        },
+        [
+            "filter.limits.language: it is a text and has no limits; say in filter.values which ones stay",
+            "filter.values.language_score: it is a number; give it a limit in filter.limits",
+        ],
+    ),
+    "no value that stays": (
+        {"features.statistics": ("lexical", "language"), "filter.values": {"language": ()}},
+        ["filter.values.language: at least 1 wanted, not ()"],
+    ),
+    "statistics twice": (
+        {"features.statistics": ("lexical", "lexical")},
+        ["features.statistics: lexical: named more than once; once is enough"],
+    ),
+    "sources to learn from that there are not": (
+        {"features.statistics": ("lexical", "quality"), "statistics.quality.sources": ("dosc", "docs")},
+        ["statistics.quality.sources: no source 'dosc' in ingest.sources; did you mean docs?"],
     ),
     "nothing left to train": (
         {"split.validation": 0.5, "split.test": 0.5},

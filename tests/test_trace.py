@@ -118,7 +118,7 @@ def test_a_repeat_names_what_it_repeats(reason: str, built: Clone, inside: Calla
 def test_a_filtered_document(built: Clone, inside: Callable[[Clone], Path]) -> None:
     row = dropped(inside(built) / "filter", "words under 4")
     told = stages(row["id"])
-    assert told["features"]["words"] < 4 and told["split"]["status"] == "gone"
+    assert told["features"]["figures"]["words"] < 4 and told["split"]["status"] == "gone"
     assert screen(row["id"]).endswith("filter     dropped: words under 4")
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from stages.commands._screen import diff
 from stages.core.faults import Fault
-from stages.core.figures import FEATURES
 from stages.core.files import read_json
 from stages.core.funnel import fate
 from stages.core.records import read_table, shards, side_rows
@@ -20,7 +19,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "ingest": ("source", "shard", "row", "label", "group", "attributes", "text"),
     "dedup": ("reason", "of", "jaccard", "of_text", "text", "cluster", "alike", "repeated_by"),
     "clean": ("reason", "text", "steps", "replay"),
-    "features": tuple(FEATURES),
+    "features": ("figures",),
     "filter": ("reason",),
     "split": ("reason", "side", "used", "unused_because", "tied", "tied_to"),
     "baseline": ("side", "predicted", "confidence", "margin", "likely"),
@@ -148,7 +147,7 @@ def replayed(text: str) -> tuple[list[dict[str, Any]], str]:
 
 def of_features(one: Subject) -> dict[str, Any] | None:
     row = one.own("features")
-    return row and {"status": "done", **{key: row[key] for key in FEATURES}}
+    return row and {"status": "done", "figures": {key: row[key] for key in row if key not in {"id", "given"}}}
 
 
 def of_filter(one: Subject) -> dict[str, Any] | None:

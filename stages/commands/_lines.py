@@ -115,8 +115,8 @@ def clean(entry: Mapping[str, Any]) -> Iterator[str]:
 
 
 def features(entry: Mapping[str, Any]) -> Iterator[str]:
-    figures = {name: value for name, value in entry.items() if name != "status"}
-    counts = {name: f"{value:.2f}" if isinstance(value, float) else f"{value:,}" for name, value in figures.items()}
+    kinds = {float: ".2f", int: ","}
+    counts = {name: format(value, kinds.get(type(value), "")) for name, value in entry["figures"].items()}
     yield from filled([f"{name.replace('_', ' ')} {value}" for name, value in counts.items()])
 
 

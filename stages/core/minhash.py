@@ -10,8 +10,7 @@ Loops over bytes, shingles and pairs are compiled by numba where there is much t
 has compiled before, takes longer than a small corpus by numpy, which gives the same bits.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -19,8 +18,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-Bytes = NDArray[np.uint8]
-Places = NDArray[np.int64]
+from stages.core.buffers import Bytes, Places, Texts, compiled
+
 Hashes = NDArray[np.uint64]
 Signatures = NDArray[np.uint32]
 
@@ -28,40 +27,7 @@ SCHEME = "affine32"  # datasketch's family of permutations: hash → a * hash + 
 HASH = "fnv1a64 by unit, folded"
 BASIS, PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 SMALL = np.array([ord(chr(n).lower()) if not chr(n).isspace() else 32 for n in range(128)], np.uint8)
-BATCH = 2**18  # bytes of text whose shingles are in memory at one time
 MANY = 2 * 10**7  # bytes of compressed shards, from which numba is worth its start in each process
-
-
-class Texts(NamedTuple):
-    """Texts one after the other, as Arrow has them: the nth is data[offsets[n] : offsets[n + 1]]."""
-
-    data: Bytes
-    offsets: Places
-
-    @classmethod
-    def of(cls, texts: Sequence[str]) -> "Texts":
-        """Texts that are not in a column yet."""
-        return cls.buffers(pa.array(texts, pa.string()))
-
-    @classmethod
-    def buffers(cls, column: Any) -> "Texts":
-        """What an Arrow array of texts has in memory, from the first of them on."""
-        _, offsets, data = column.buffers()
-        places = np.zeros(1, np.int32) if offsets is None else np.frombuffer(offsets, np.int32)
-        places = places[column.offset : column.offset + len(column) + 1].astype(np.int64)
-        # Read-only wherever it comes from: numba compiles once more for what is not.
-        content = np.frombuffer(memoryview(data or b"").toreadonly(), np.uint8)[places[0] : places[-1]]
-        return cls(content, places - places[0])
-
-    def batches(self) -> Iterator["Texts"]:
-        """Some at a time: BATCH bytes, or one text that is longer."""
-        begin, texts = 0, len(self.offsets) - 1
-        while begin < texts:
-            end = int(np.searchsorted(self.offsets, self.offsets[begin] + BATCH, "right")) - 1
-            end = min(max(end, begin + 1), texts)
-            places = self.offsets[begin : end + 1]
-            yield Texts(self.data[places[0] : places[-1]], places - places[0])
-            begin = end
 
 
 def normalised(text: str) -> str:
@@ -335,14 +301,3 @@ def keep_first(  # noqa: C901, PLR0912 - numba compiles it as one
 def ready(unit: str, size: int) -> None:
     """Compiles what signatures take, so that the processes of an engine find it and don't all compile it at once."""
     signatures(normal(pa.array(["a"]), True), unit, size, [1], [0], True)
-
-
-@cache
-def compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
-    """The loop as machine code, which numba keeps beside this file or in the user's cache."""
-    from numba import njit
-
-    try:
-        return njit(nogil=True, cache=True)(loop)
-    except RuntimeError:  # neither can be written
-        return njit(nogil=True)(loop)

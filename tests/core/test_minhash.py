@@ -14,8 +14,8 @@ from datasketch import MinHash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.core import minhash
-from stages.core.minhash import Texts
+from stages.core import buffers, minhash
+from stages.core.buffers import Texts
 from stages.shell.closure import ROOT
 
 # Of ASCII all that `str.split` takes for white space, and more; beyond it what grows when made small (İ), is white
@@ -134,7 +134,7 @@ def test_normal_texts_are_the_same_by_either_way(fast: bool, texts: list[str], b
 @given(TEXTS, st.integers(1, 12))
 def test_it_does_not_matter_how_many_texts_are_in_memory_at_a_time(texts: list[str], size: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(minhash, "BATCH", size)
+        patch.setattr(buffers, "BATCH", size)
         batches = list(Texts.of(texts).batches())
     assert all(len(batch.data) <= size or len(batch.offsets) == 2 for batch in batches)
     found = [batch.data[a:b].tobytes().decode() for batch in batches for a, b in pairwise(batch.offsets)]
@@ -148,7 +148,7 @@ def test_jaccard_is_exact(a: list[int], b: list[int], jaccard: float) -> None:
 
 def test_numba_works_where_it_can_keep_nothing(tmp_path: Path) -> None:
     """In a copy of the code that nobody may write to, for a user without a home."""
-    for name in ("__init__.py", "core/minhash.py"):
+    for name in ("__init__.py", "core/buffers.py", "core/minhash.py"):
         (tmp_path / "stages" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "stages" / name).write_bytes((ROOT / "stages" / name).read_bytes())
     (tmp_path / "stages/core/__pycache__").touch()  # a file where the folder would be: this stops root, too
