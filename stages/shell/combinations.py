@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from stages.core.params import Model
+from stages.core.sides import HELD
 from stages.shell import plugins
 
 
 def combination_faults(values: dict[str, Any]) -> Iterator[str]:
     """All of them; `values` has the sections by name, None where one is wrong in itself."""
-    for faults in (architecture_faults, weights_faults, source_faults, split_faults):
+    for faults in (architecture_faults, weights_faults, source_faults, splitter_faults, split_faults):
         yield from faults(values)
 
 
@@ -45,11 +46,21 @@ def weights_faults(values: dict[str, Any]) -> Iterator[str]:
 
 
 def source_faults(values: dict[str, Any]) -> Iterator[str]:
-    """Sources that would give documents, shards and ids of one name."""
+    """Sources that would give documents, shards and ids of one name; benchmarks that are no more told apart."""
     sources = values["ingest"].sources if values["ingest"] else ()
     for name, count in Counter(source.name for source in sources).items():
         if count > 1:
             yield f"ingest.sources: {count} are named {name}; give each a name of its own"
+    benchmarks = values["benchmarks"].sources if values["benchmarks"] else ()
+    for name, count in Counter([*HELD, *(source.name for source in benchmarks)]).items():
+        if count > 1:
+            yield f"benchmarks.sources: a side or another one is named {name}; give each a name of its own"
+
+
+def splitter_faults(values: dict[str, Any]) -> Iterator[str]:
+    """Sizes that a method of splitting can't make."""
+    if (split := values["split"]) and (p := (values["splitters"] or {}).get(split.method)):
+        yield from plugins.load("splitters", split.method).faults(split, p)
 
 
 def split_faults(values: dict[str, Any]) -> Iterator[str]:
