@@ -4,7 +4,7 @@
 `template` has the same text but for numbers and names, and is not exact; `ngrams` are those of `core/ngrams.py`.
 
 In a template, `_` stands for what has a digit in it or begins with a capital letter. So in German all nouns are names,
-and in scripts without capitals none are.
+in scripts without capitals none are, and a text without spaces has too few words for a template.
 """
 
 from collections import defaultdict
@@ -20,7 +20,7 @@ from stages.core.sides import HELD, Item, groups
 
 pc: Any = pyarrow.compute  # its functions are made while it is imported
 # RE2, which knows scripts, but no boundaries of their words.
-MASKED = r"\p{Lu}[\p{L}\p{M}\p{N}'’]*|\p{L}*\p{N}[\p{L}\p{M}\p{N}]*(?:[.,:/-][\p{L}\p{N}]+)*"
+MASKED = r"\p{Lu}[\p{L}\p{M}\p{N}'’]*|\p{Latin}*\p{N}[\p{Latin}\p{N}]*(?:[.,:/-][\p{Latin}\p{N}]+)*"
 SEVERAL = r"_(?:[^\p{L}\p{N}_]+_)+"
 FEWEST = 4  # words that a template has beside what is masked: `Call _ on _` is none
 KINDS = ("exact", "near", "template", "ngrams")

@@ -22,6 +22,7 @@ from stages.core.minhash import Hashes, Places, Texts
 
 pc: Any = pyarrow.compute  # its functions are made while it is imported
 OTHER = r"[^\p{L}\p{M}\p{N}_]+"
+SPARE = 4  # bits: of n-grams that are not there, one of 16 or more is looked for all the same
 COMMON = 10  # texts of a set that have an n-gram, from which on it is how people talk
 
 
@@ -42,12 +43,13 @@ class Grams(NamedTuple):
 
 class Index(NamedTuple):
     """N-grams, sorted; the texts that have the nth are texts[begins[n] : begins[n + 1]]. `sizes` counts the n-grams of
-    each text."""
+    each text; `seen` says by the first bits of an n-gram whether it may be there, as nearly none is."""
 
     hashes: Hashes
     begins: Places
     texts: Places
     sizes: Places
+    seen: NDArray[np.bool_]
 
     @classmethod
     def of(cls, grams: Grams) -> Self:
@@ -60,7 +62,9 @@ class Index(NamedTuple):
         rare = counts <= COMMON
         text = text[order][rare[inverse]]
         begins = np.concatenate([[0], np.cumsum(counts[rare])])
-        return cls(distinct[rare], begins, text, np.bincount(text, minlength=len(grams.sizes)))
+        hashes, seen = distinct[rare], np.zeros(2 ** (len(distinct).bit_length() + SPARE), bool)
+        seen[hashes >> shift(seen)] = True
+        return cls(hashes, begins, text, np.bincount(text, minlength=len(grams.sizes)), seen)
 
     def write(self, folder: Path) -> None:
         """As files that processes read together."""
@@ -77,9 +81,10 @@ class Index(NamedTuple):
         """The pairs of an indexed text and another one that has at least this share of its n-grams, and one."""
         if not len(self.hashes):
             return Overlaps.none()
-        at = np.minimum(np.searchsorted(self.hashes, grams.hashes), len(self.hashes) - 1)
-        there = self.hashes[at] == grams.hashes
-        at, other = at[there], np.repeat(np.arange(len(grams.sizes)), grams.sizes)[there]
+        maybe = np.flatnonzero(self.seen[grams.hashes >> shift(self.seen)])
+        at = np.minimum(np.searchsorted(self.hashes, grams.hashes[maybe]), len(self.hashes) - 1)
+        there = self.hashes[at] == grams.hashes[maybe]
+        at, other = at[there], np.searchsorted(np.cumsum(grams.sizes), maybe[there], "right")
         counts = self.begins[at + 1] - self.begins[at]
         places = np.arange(counts.sum()) + np.repeat(self.begins[at] - np.cumsum(counts) + counts, counts)
         pair = np.repeat(other, counts) * len(self.sizes) + self.texts[places]
@@ -100,6 +105,11 @@ class Overlaps(NamedTuple):
     @classmethod
     def none(cls) -> Self:
         return cls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
+
+
+def shift(seen: NDArray[np.bool_]) -> np.uint64:
+    """How many bits of a hash are too many for its place in a table of so many."""
+    return np.uint64(65 - len(seen).bit_length())
 
 
 def firsts(same: Hashes) -> Places:
