@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import BeforeValidator, model_validator
@@ -69,7 +69,7 @@ def a_size(value: Any) -> Any:
             pass
     raise ValueError(
         f'a share such as 0.1, a count such as 500 or, for method temporal, a date such as "2026-01-31" is wanted, '
-        f"not {value!r}"
+        f"not {value!r}{'; put a date in quotes' * isinstance(value, date)}"
     )
 
 
