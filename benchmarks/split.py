@@ -80,8 +80,10 @@ def run(root: Path, method: str) -> None:
     with process.executor() as executor, tempfile.TemporaryDirectory(dir=root) as folder:
         began, out = time.monotonic(), Path(folder) / "out"
         clean, filtered, alike, benchmarks = (root / name for name in ("clean", "filter", "dedup", "benchmarks"))
-        split.stage(Engine(executor, root / "cache"), p, clean, filtered, alike, benchmarks, out)
-        found = json.loads((out / "leakage.json").read_text())["test"]["ngrams"]["found"]
+        split.stage(
+            Engine(executor, root / "cache"), p, clean, filtered, alike, benchmarks, out, out.with_name("leakage")
+        )
+        found = json.loads((out.with_name("leakage") / "leakage.json").read_text())["test"]["ngrams"]["found"]
         print(time.monotonic() - began, found)
 
 

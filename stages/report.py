@@ -207,6 +207,7 @@ def stage(
     clean: Path,
     filtered: Path,
     split: Path,
+    leakage: Path,
     augment: Path,
     balance: Path,
     train: Path,
@@ -227,7 +228,7 @@ def stage(
         trained=Counter(row["label"] for row in side_rows(clean, ["id", "label"]) if row["id"] in used),
         history=read_json(train / "history.json"),
         evaluation=evaluation,
-        leakage=read_json(split / "leakage.json"),
+        leakage=read_json(leakage / "leakage.json"),
         predictions=read_table(evaluate / "predictions.parquet", ["side", "label", "predicted"]).to_pylist(),
         explanations=read_json(explain / "explanations.json"),
     )

@@ -70,7 +70,7 @@ def read_shard(path: Path, gone: Path, dedup: Path, together: Sequence[str], dat
     items = {one: Item(one, joins=tuple(row["joins"]), here=False) for one, row in near.items() if row["joins"]}
     for n, row in enumerate(found.drop_columns("attributes").to_pylist()):
         if row["id"] not in out:
-            tied = {name: values[name][n] for name in together if name in values}
+            tied = {f"attribute {name}": values[name][n] for name in together if name in values}
             text = digest(row["text"])
             items[row["id"]] = Item(
                 row["id"],
@@ -204,9 +204,13 @@ def without(found: Sides, leaks: Sequence[Leak], remove: Sequence[str]) -> Sides
     return Sides({one: side for one, side in found.side_of.items() if one not in gone}, found.drops | gone)
 
 
-def stage(e: Engine, p: Params, source: Path, gone: Path, dedup: Path, benchmarks: Path, out: Path) -> str:
-    """Gives each document its side and marks the labelled ones that training may use."""
+def stage(
+    e: Engine, p: Params, source: Path, gone: Path, dedup: Path, benchmarks: Path, out: Path, out_leakage: Path
+) -> str:
+    """Gives each document its side and marks the labelled ones that training may use; what leaks is told apart, so
+    that who looks for more of it trains nothing again."""
     out.mkdir()
+    out_leakage.mkdir()
     paths, dated = shards(source), dict(p.settings[p.method]).get("attribute")
     read = e.map(read_shard, paths, gone, dedup, p.together, dated)
     refuse_unknown(p, dated, {name for one in read for name in one.attributes})
@@ -218,7 +222,7 @@ def stage(e: Engine, p: Params, source: Path, gone: Path, dedup: Path, benchmark
     held = {side: [item for item in everything if drawn.side_of.get(item.id) == side] for side in HELD}
     training = [item for item in everything if drawn.side_of.get(item.id) not in HELD]
     corpus = Corpus(paths, [[item.id for item in shard] for shard in by_shard], p.leakage)
-    leaks, texts = leaks_into(e, p, corpus, held, training, benchmarks, out / "held")
+    leaks, texts = leaks_into(e, p, corpus, held, training, benchmarks, out_leakage / "held")
     found = without(drawn, leaks, p.leakage.remove)
 
     tied = groups(everything)
@@ -230,8 +234,8 @@ def stage(e: Engine, p: Params, source: Path, gone: Path, dedup: Path, benchmark
         rows = [row(item, found, item.id in chosen, first[item.id]) for item in shard]
         write_table(out / path.name, pa.Table.from_pylist(rows, schema=SCHEMA))
     told = report(held, training, train, leaks, [twin for one in read for twin in one.twins], texts)
-    write_json(out / "leakage.json", told)
-    write_table(out / "leaks/pairs.parquet", pa.Table.from_pylist([leak._asdict() for leak in leaks], schema=LEAKS))
+    write_json(out_leakage / "leakage.json", told)
+    write_table(out_leakage / "pairs.parquet", pa.Table.from_pylist([leak._asdict() for leak in leaks], schema=LEAKS))
     return f"{counts(everything, found, len(chosen))}{left(told)}"
 
 
@@ -260,4 +264,4 @@ def left(told: Mapping[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    run(stage)
+    run(stage, outs=2)

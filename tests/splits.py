@@ -63,11 +63,11 @@ def outcome(
         write_table(held / f"{name}.parquet", pa.table({"text": list(texts)}))
     dedup.stage(e, DEDUP, ingest, root / "dedup")
     clean.stage(e, clean.Params(steps=(), settings={}), ingest, root / "dedup", root / "clean")
-    split.stage(e, p, root / "clean", filtered, root / "dedup", held, root / "split")
+    split.stage(e, p, root / "clean", filtered, root / "dedup", held, root / "split", root / "leakage")
     rows = [*side_rows(root / "split")]
     return Outcome(
         {row["id"]: row["side"] for row in rows if row["side"]},
         {row["id"]: row["reason"] for row in rows if row["reason"]},
-        read_json(root / "split/leakage.json"),
-        read_table(root / "split/leaks/pairs.parquet").to_pylist(),
+        read_json(root / "leakage/leakage.json"),
+        read_table(root / "leakage/pairs.parquet").to_pylist(),
     )

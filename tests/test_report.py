@@ -16,7 +16,16 @@ from stages.core.files import read_json, write_json
 from stages.core.records import Document, write_documents, write_table
 
 INPUTS = (
-    *("dvc.yaml", "data/ingest", "data/dedup", "data/clean", "data/filter", "data/split", "data/augment"),
+    *(
+        "dvc.yaml",
+        "data/ingest",
+        "data/dedup",
+        "data/clean",
+        "data/filter",
+        "data/split",
+        "data/leakage",
+        "data/augment",
+    ),
     *("data/balance", "models/train", "reports/evaluate", "reports/explain"),
 )
 OUTPUTS = ("reports/metrics.json", "reports/figures", "reports/index.html")
@@ -111,7 +120,7 @@ def write_data(root: Path) -> None:
     told = {kind: {"found": n, "left": n // 2} for n, kind in enumerate(("exact", "near", "template", "ngrams"), 1)}
     leaks = {"validation": {"documents": 1, **told}, "test": {"documents": 1, **told}, "benchmarks": {}}
     leaks["benchmarks"] = {"exams": {"documents": 7, "ngrams": {"found": 5, "left": 4}}}
-    write_json(root / "data/split/leakage.json", leaks)
+    write_json(root / "data/leakage/leakage.json", leaks)
     child = documents[3]._replace(id="c3", origin="d3")
     write_documents(root / "data/augment" / SHARD, [child], pa.struct([("n", pa.int64())]))
     picks = [{"id": one, "picks": n} for one, n in (("d3", 1), ("d4", 0), ("c3", 2))]
