@@ -28,7 +28,12 @@ def told(root: Path, *sources: Source) -> str:
 
 def test_a_table_of_texts_is_written_for_each(tmp_path: Path) -> None:
     lines = tmp_path / "lines.txt"
-    of_lines = {"files": [tables.file(lines, "one\ntwo\n")], "encoding": "utf-8", "unit": "line", "label": None}
+    of_lines: dict[str, Any] = {
+        "files": [tables.file(lines, "one\ntwo\n")],
+        "encoding": "utf-8",
+        "unit": "line",
+        "label": None,
+    }
     exams = table(tmp_path / "exams.csv", "text", "first", "second", "third", quota=2)
     assert told(tmp_path, exams, tables.source("lines", "text", **of_lines)) == "4 texts of exams, lines"
     assert read_table(tmp_path / "out/exams.parquet").to_pydict() == {"text": ["first", "second"]}

@@ -118,8 +118,8 @@ def write_data(root: Path) -> None:
     split = [{"id": one, "side": side, "used": one in ("d3", "d4"), "reason": None} for one, side in sides.items()]
     table(root / "data/split", split, **reasons, side=texts["d"], used=texts["b"])
     told = {kind: {"found": n, "left": n // 2} for n, kind in enumerate(("exact", "near", "template", "ngrams"), 1)}
-    leaks = {"validation": {"documents": 1, **told}, "test": {"documents": 1, **told}, "benchmarks": {}}
-    leaks["benchmarks"] = {"exams": {"documents": 7, "ngrams": {"found": 5, "left": 4}}}
+    exams = {"exams": {"documents": 7, "ngrams": {"found": 5, "left": 4}}}
+    leaks = {"validation": {"documents": 1, **told}, "test": {"documents": 1, **told}, "benchmarks": exams}
     write_json(root / "data/leakage/leakage.json", leaks)
     child = documents[3]._replace(id="c3", origin="d3")
     write_documents(root / "data/augment" / SHARD, [child], pa.struct([("n", pa.int64())]))

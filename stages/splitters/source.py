@@ -1,8 +1,8 @@
 """Whole sources held out, to see how a model does on what comes from elsewhere; of the others, shares by hash.
 
-A source that is held out is as a side that a source gives: never thinned, what is tied to it goes from the others. So a
-document that comes to one of the others moves no older one; one that comes to a source held out may take its twin from
-training.
+What dedup leaves of a source that is held out (of two that are alike it keeps the first, whatever its source) is as a
+side that a source gives: it stays, and what is tied to it goes from the others. So a document that comes to one of the
+others moves no older one; one that comes to a source held out may take its twin from training.
 """
 
 from collections.abc import Iterator, Sequence
