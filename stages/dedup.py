@@ -29,7 +29,7 @@ from stages.shell.run import run
 T = TypeVar("T")
 Jaccard = Annotated[float, Field(gt=0.0, le=1.0)]
 Flags = NDArray[np.bool_]
-SCHEMA = pa.schema([*DROPS, ("jaccard", pa.float64()), ("cluster", pa.string())])
+SCHEMA = pa.schema([*DROPS, ("jaccard", pa.float64()), ("cluster", pa.string()), ("joins", pa.list_(pa.string()))])
 MANY_STEPS = 3 * 10**6  # through the shingles of all pairs in a bucket, from which numba is worth its start
 
 
@@ -55,13 +55,15 @@ class Params(Section):
 @dataclass(frozen=True)
 class Found:
     """What is decided about documents, by their places: `of` is the kept one that a document repeats, `jaccard` how
-    closely, `cluster` the first of those kept ones that stay on its side of a split, -1 where there is none; and
-    whether the text is the `same`."""
+    closely, `cluster` the first of those kept ones that stay on its side of a split, -1 where there is none; whether
+    the text is the `same`; and pairs of a document and the first of a cluster that it `joined` when it came, which no
+    later document changes."""
 
     of: Places
     jaccard: NDArray[np.float64]
     cluster: Places
     same: Flags
+    joined: Places
 
     def among(self, documents: int, places: Places) -> Self:
         """The same, if the nth document has the nth of these places among more."""
@@ -70,7 +72,7 @@ class Found:
         of[places] = np.where(self.of >= 0, places[self.of], -1)
         cluster[places] = np.where(self.cluster >= 0, places[self.cluster], -1)
         jaccard[places], same[places] = self.jaccard, self.same
-        return type(self)(of, jaccard, cluster, same)
+        return type(self)(of, jaccard, cluster, same, places[self.joined])
 
 
 class Part(NamedTuple):
@@ -193,10 +195,10 @@ def separate(key: Hashes, sets_of: Callable[[Places], tuple[Hashes, Places, Plac
     hashes, begins, ends = sets_of(compared)
     steps = int((members * (members - 1)).sum()) * len(hashes) // max(len(compared), 1)
     decide = compiled(minhash.keep_first) if steps >= MANY_STEPS else minhash.keep_first
-    of, alike, first = decide(bucket[compared], hashes, begins, ends, held[compared], p.threshold, p.together)
+    of, alike, first, joined = decide(bucket[compared], hashes, begins, ends, held[compared], p.threshold, p.together)
     several = np.bincount(first, minlength=len(first)) > 1
     cluster = np.where(several[first], first, -1)
-    return Found(of, alike, cluster, np.zeros(len(of), bool)).among(len(key), compared)
+    return Found(of, alike, cluster, np.zeros(len(of), bool), joined).among(len(key), compared)
 
 
 def together(same: Places, near: Found) -> Found:
@@ -261,8 +263,17 @@ def side_table(rows: pa.Table, found: Found) -> pa.Table:
     alike[gone] = [round(one, 6) for one in found.jaccard[gone].tolist()]
     of, cluster = (ids.take(pa.array(one, mask=one < 0)) for one in (found.of, found.cluster))
     return pa.Table.from_arrays(
-        [ids, pa.array(why, pa.string()), of, pa.array(alike, pa.float64()), cluster], schema=SCHEMA
+        [ids, pa.array(why, pa.string()), of, pa.array(alike, pa.float64()), cluster, joins(ids, found.joined)],
+        schema=SCHEMA,
     )
+
+
+def joins(ids: pa.Array, joined: Places) -> pa.Array:
+    """Of each document the first ones of the clusters that it joined: more than one where it made one cluster of
+    them."""
+    order = np.lexsort((joined[:, 1], joined[:, 0]))
+    ends = np.cumsum(np.bincount(joined[:, 0], minlength=len(ids)))
+    return pa.ListArray.from_arrays(pa.array([0, *ends.tolist()], pa.int32()), ids.take(pa.array(joined[order, 1])))
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ class Results(NamedTuple):
     balance: dict[str, Any]
     history: dict[str, Any]
     evaluation: dict[str, Any]
+    leakage: dict[str, Any]
     predictions: list[dict[str, Any]]
     explanations: dict[str, Any]
 
@@ -65,11 +66,21 @@ def numbers(tree: Any) -> Any:
     return round(tree, DECIMALS) + 0.0 if isinstance(tree, float) else tree
 
 
-def metrics(evaluation: Mapping[str, Any], funnel: Funnel) -> dict[str, Any]:
+def metrics(evaluation: Mapping[str, Any], funnel: Funnel, leakage: Mapping[str, Any]) -> dict[str, Any]:
     """What `dvc metrics` compares: numbers, never text."""
     scores = {key: evaluation[key] for key in (*SPLITS, "baseline", "difference") if key in evaluation}
     documents = {step.name: {"in": step.came, "out": step.left} for step in funnel.steps}
-    return numbers(scores) | {"documents": documents}
+    return numbers(scores) | {"documents": documents, "leakage": {name: left(one) for name, one in sets(leakage)}}
+
+
+def sets(leakage: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The sets of documents that are held out from training, benchmarks last."""
+    return [*((side, leakage[side]) for side in SPLITS), *leakage["benchmarks"].items()]
+
+
+def left(held: Mapping[str, Any]) -> dict[str, int]:
+    """Kind of leak → how many documents of a set still have a counterpart in training."""
+    return {kind: count["left"] for kind, count in held.items() if kind != "documents"}
 
 
 def figures(results: Results) -> dict[str, list[dict[str, Any]]]:
@@ -149,7 +160,7 @@ def in_order(names: Iterable[str], first: Sequence[str]) -> list[str]:
 
 def view(results: Results) -> dict[str, Any]:
     """What the template draws."""
-    told, side = metrics(results.evaluation, results.funnel), results.side
+    told, side = metrics(results.evaluation, results.funnel, results.leakage), results.side
     ranked = verdict.ranked(told)
     per_class, counts = results.evaluation["per_class"][side], Counter(pairs(results))
     rows = list(matrix(sorted(per_class), counts))
@@ -166,6 +177,7 @@ def view(results: Results) -> dict[str, Any]:
         "stages": results.stages,
         "sources": results.sources,
         "funnel": results.funnel,
+        "leakage": sets(results.leakage),
         "classes": sorted(per_class.items(), key=lambda item: (-item[1]["f1"], item[0])),
         "trained": results.trained,
         "strata": sorted(results.balance["strata"], key=lambda row: (-row["documents"], row["stratum"])),
@@ -212,6 +224,7 @@ def stage(
     clean: Path,
     filtered: Path,
     split: Path,
+    leakage: Path,
     augment: Path,
     balance: Path,
     train: Path,
@@ -233,10 +246,11 @@ def stage(
         balance=with_texts(read_json(balance / "balance.json"), clean),
         history=read_json(train / "history.json"),
         evaluation=evaluation,
+        leakage=read_json(leakage / "leakage.json"),
         predictions=read_table(evaluate / "predictions.parquet", ["side", "label", "predicted"]).to_pylist(),
         explanations=read_json(explain / "explanations.json"),
     )
-    told = metrics(evaluation, results.funnel)
+    told = metrics(evaluation, results.funnel, results.leakage)
     write_json(out_metrics, told)
     write_figures(out_figures, figures(results))
     with writing(out_page) as beside:

@@ -40,6 +40,7 @@ INTERFACE: dict[str, dict[str, list[str]]] = {
     "tasks": {"labels": ["seen"], "loss": ["logits", "targets", "weights", "p"]},
     "architectures": {"faults": ["model", "p"], "build": ["p", "labels", "vocabulary", "max_tokens", "weights"]},
     "metrics": {"score": ["counts"]},
+    "splitters": {"faults": ["sizes", "p"], "sides": ["items", "sizes", "p", "seed"]},
     "explainers": {"explain": ["value", "words", "p", "seed"]},
     "engines": {"executor": []},
 }

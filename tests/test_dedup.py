@@ -34,6 +34,7 @@ class Fate(NamedTuple):
     of: str | None = None
     jaccard: float | None = None
     cluster: str | None = None
+    joins: Sequence[str] = []
 
 
 def corpus(texts: Sequence[str], sides: Sequence[str | None] = ()) -> list[Document]:
@@ -59,6 +60,7 @@ def reference(documents: Sequence[Document], p: Params) -> dict[str, Fate]:
     rank = {"test": 0, "validation": 1}
     texts, found, kept = dict[str, str](), dict[str, Fate](), list[Document]()
     groups: list[list[str]] = []
+    joins: dict[str, list[str]] = {}
     for one in sorted(documents, key=lambda one: rank.get(one.split or "", 2)):
         held, text = one.split in rank, normalised(one.text)
         if texts.setdefault(text, one.id) != one.id and not held:
@@ -77,11 +79,13 @@ def reference(documents: Sequence[Document], p: Params) -> dict[str, Fate]:
         kept.append(one)
         tied = {other for other, jaccard in near.items() if jaccard >= p.together}
         united = [group for group in groups if tied & set(group)]
+        firsts = [min(group, key=[other.id for other in kept].index) for group in united]
+        joins[one.id] = sorted(firsts)
         groups = [group for group in groups if group not in united] + [[*chain(*united), one.id]]
     place = [one.id for one in kept]
     for group in groups:
         if len(group) > 1:
-            found |= {one: Fate(cluster=min(group, key=place.index)) for one in group}
+            found |= {one: Fate(cluster=min(group, key=place.index), joins=joins[one]) for one in group}
     return {one.id: found.get(one.id, Fate()) for one in documents}
 
 

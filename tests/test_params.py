@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from argparse import Namespace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -308,6 +309,46 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "nothing left to train": (
         {"split.validation": 0.5, "split.test": 0.5},
         ["split: validation and test leave nothing to train; lower them"],
+    ),
+    "a share and a count": (
+        {"split.test": 500},
+        ["split: validation 0.08 is a share and test 500 is a count; give both in the same way"],
+    ),
+    "a date that YAML reads as one": (
+        {"split.validation": "2025-01-01", "split.test": date(2026, 1, 1)},
+        [
+            (
+                "split.test: a share such as 0.1, a count such as 500 or, for method temporal, a date such as "
+                '"2026-01-31" is wanted, not datetime.date(2026, 1, 1); put a date in quotes'
+            )
+        ],
+    ),
+    "unknown way to split": (
+        {"split.method": "stratify"},
+        [f"split.method: {plugins.unknown('splitters', 'stratify')}"],
+    ),
+    "dates for a method that has no use for them": (
+        {"split.validation": "2025", "split.test": "2026"},
+        ["split: method stratified takes shares or counts, no dates; method temporal takes them"],
+    ),
+    "unknown fold": (
+        {"split.method": "k_fold", "split.test": 0.25, "splitters.k_fold.fold": 4},
+        ["splitters.k_fold.fold: there is no fold 4; test 0.25 makes 4, 0 to 3"],
+    ),
+    "a source on two sides": (
+        {"splitters.source": {"validation": ["docs"], "test": ["docs"]}},
+        ["splitters.source: docs: on validation and on test; name it once"],
+    ),
+    "benchmarks that are not told apart": (
+        {"benchmarks.sources": [MINE | {"name": "test"}, MINE, MINE]},
+        [
+            "benchmarks.sources: a side or another one is named test; give each a name of its own",
+            "benchmarks.sources: a side or another one is named mine; give each a name of its own",
+        ],
+    ),
+    "a benchmark with a mistake": (
+        {"benchmarks.sources": [MINE | {"rejects": 2.0}]},
+        ["benchmarks.sources[0].rejects: input should be less than or equal to 1, not 2.0"],
     ),
 }
 

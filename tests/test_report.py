@@ -16,7 +16,16 @@ from stages.core.files import read_json, write_json
 from stages.core.records import Document, write_documents, write_table
 
 INPUTS = (
-    *("dvc.yaml", "data/ingest", "data/dedup", "data/clean", "data/filter", "data/split", "data/augment"),
+    *(
+        "dvc.yaml",
+        "data/ingest",
+        "data/dedup",
+        "data/clean",
+        "data/filter",
+        "data/split",
+        "data/leakage",
+        "data/augment",
+    ),
     *("data/balance", "models/train", "reports/evaluate", "reports/explain"),
 )
 OUTPUTS = ("reports/metrics.json", "reports/figures", "reports/index.html")
@@ -122,6 +131,10 @@ def write_data(root: Path) -> None:
     sides = {"d3": "train", "d4": "train", "d5": "train", "d6": "validation", "d7": "test", "d8": "train"}
     split = [{"id": one, "side": side, "used": one in ("d3", "d4"), "reason": None} for one, side in sides.items()]
     table(root / "data/split", split, **reasons, side=texts["d"], used=texts["b"])
+    told = {kind: {"found": n, "left": n // 2} for n, kind in enumerate(("exact", "near", "template", "ngrams"), 1)}
+    exams = {"exams": {"documents": 7, "ngrams": {"found": 5, "left": 4}}}
+    leaks = {"validation": {"documents": 1, **told}, "test": {"documents": 1, **told}, "benchmarks": exams}
+    write_json(root / "data/leakage/leakage.json", leaks)
     child = documents[3]._replace(id="c3", origin="d3")
     write_documents(root / "data/augment" / SHARD, [child], pa.struct([("n", pa.int64())]))
     rows = [{"id": one, "reason": why} for one, why in (("d3", None), ("d4", "not picked"), ("c3", None))]
@@ -177,6 +190,16 @@ def test_metrics_hold_scores_beside_the_baseline_and_the_documents_of_each_stage
         "augment": (2, 3),
         "balance": (3, 2),
     }
+
+
+def test_leaks_that_are_left_are_metrics_and_those_that_were_found_are_on_the_page(tmp_path: Path) -> None:
+    reported(built(tmp_path))
+    left = {"exact": 0, "near": 1, "template": 1, "ngrams": 2}
+    told = read_json(tmp_path / "reports/metrics.json")["leakage"]
+    assert told == {"test": left, "validation": left, "exams": {"ngrams": 4}}
+    page = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
+    table = page.partition('aria-label="Leaks"')[2].partition("</table>")[0]
+    assert re.sub("<[^>]*>", " ", table).split()[-8:] == ["exams", "7", "–", "–", "5", "→", "4", "–"]
 
 
 def test_the_label_budget_says_what_became_of_the_rest(tmp_path: Path) -> None:

@@ -245,15 +245,17 @@ def keep_first(  # noqa: C901, PLR0912 - numba compiles it as one
     held: NDArray[np.bool_],
     threshold: float,
     together: float,
-) -> tuple[Places, NDArray[np.float64], Places]:
+) -> tuple[Places, NDArray[np.float64], Places, Places]:
     """Greedy, in the order given: a text goes if a *kept* earlier one, of one of its buckets, is at least `threshold`
     alike; those that are held never do. Only those that are kept enter the buckets, so a thousand near copies of a text
     are compared with it, but not with each other.
 
     Of each text the kept one that it repeats (-1: none) and how alike they are; and the first of those kept ones that
-    are tied to it by being `together` alike, directly or through others.
+    are tied to it by being `together` alike, directly or through others. And pairs: a text, and the first of one of
+    those clusters, as they were when it came, that it joined; in clusters of n texts there are n - 1.
     """
     texts, bands = bucket.shape
+    joined, pairs = np.empty((texts, 2), np.int64), 0
     of, alike, first = np.full(texts, -1), np.zeros(texts), np.arange(texts)
     latest = np.full(bucket.size // 2, -1, np.int32)  # of each bucket, the last that entered it
     before = np.full((texts, bands), -1, np.int32)  # and of each text, the one that entered before
@@ -292,10 +294,13 @@ def keep_first(  # noqa: C901, PLR0912 - numba compiles it as one
                 first[one] = one = first[first[one]]
             while first[two] != two:
                 first[two] = two = first[first[two]]
+            if one != two:
+                joined[pairs, 0], joined[pairs, 1] = text, two
+                pairs += 1
             first[max(one, two)] = min(one, two)
     for text in range(texts):  # the first of all is before each other one, so its own first is known
         first[text] = first[first[text]]
-    return of, alike, first
+    return of, alike, first, joined[:pairs]
 
 
 def ready(unit: str, size: int) -> None:

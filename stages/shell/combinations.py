@@ -6,6 +6,7 @@ from typing import Any
 
 from stages.core.faults import did_you_mean
 from stages.core.params import Model
+from stages.core.sides import HELD
 from stages.shell import plugins
 
 
@@ -16,6 +17,7 @@ def combination_faults(values: dict[str, Any]) -> Iterator[str]:
         weights_faults,
         source_faults,
         feature_faults,
+        splitter_faults,
         split_faults,
         label_faults,
     ):
@@ -53,11 +55,21 @@ def weights_faults(values: dict[str, Any]) -> Iterator[str]:
 
 
 def source_faults(values: dict[str, Any]) -> Iterator[str]:
-    """Sources that would give documents, shards and ids of one name."""
+    """Sources that would give documents, shards and ids of one name; benchmarks that are no more told apart."""
     sources = values["ingest"].sources if values["ingest"] else ()
     for name, count in Counter(source.name for source in sources).items():
         if count > 1:
             yield f"ingest.sources: {count} are named {name}; give each a name of its own"
+    benchmarks = values["benchmarks"].sources if values["benchmarks"] else ()
+    for name, count in Counter([*HELD, *(source.name for source in benchmarks)]).items():
+        if count > 1:
+            yield f"benchmarks.sources: a side or another one is named {name}; give each a name of its own"
+
+
+def splitter_faults(values: dict[str, Any]) -> Iterator[str]:
+    """Sizes that a method of splitting can't make."""
+    if (split := values["split"]) and (p := (values["splitters"] or {}).get(split.method)):
+        yield from plugins.load("splitters", split.method).faults(split, p)
 
 
 def label_faults(values: dict[str, Any]) -> Iterator[str]:
