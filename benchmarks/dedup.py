@@ -16,6 +16,7 @@ import importlib
 import json
 import os
 import random
+import resource
 import statistics
 import subprocess
 import sys
@@ -24,22 +25,36 @@ import time
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from budget import ROOT
+from budget import ROOT, watched
 from ingest import abstracts, comments, multiplied, questions
 
 sys.path.insert(0, str(ROOT))
 
 from stages import dedup
-from stages.core import minhash
+from stages.core.files import read_json
 from stages.core.records import Document, side_rows, texts_of, write_documents
-from stages.engines import serial
+from stages.engines import process, serial
 from stages.shell.engine import Engine
 
-DOCUMENTS, RUNS, SHARD, SAMPLE = int(os.environ.get("DOCUMENTS", "60000")), 3, 10_000, 10_000
-P = dedup.Params(unit="word", ngram=5, bands=20, rows=6, threshold=0.8, together=0.5, seed=1)
+DOCUMENTS, RUNS = int(os.environ.get("DOCUMENTS", "60000")), int(os.environ.get("RUNS", "3"))
+SHARD, SAMPLE, LARGE = 10_000, 5_000, 2_000_000
+P = dedup.Params(
+    unit="word",
+    ngram=5,
+    steps=(),
+    apart=(),
+    permutations=120,
+    recall=0.99,
+    threshold=0.8,
+    together=0.5,
+    sample=0,
+    seed=1,
+    settings={},
+)
+BANDS, ROWS = dedup.banding(P)
 PEER = """
 import json, sys, time
 from pathlib import Path
@@ -162,7 +177,7 @@ def compared(name: str, texts: Sequence[str], place: Path, peer: str | None) -> 
     """A row of the table for each way."""
     written(texts, place / "in")
     (place / "texts.json").write_text(json.dumps(texts))
-    told = [place / "texts.json", P.ngram, P.bands * P.rows, P.bands]
+    told = [place / "texts.json", P.ngram, BANDS * ROWS, BANDS]
     commands: dict[str, list[str]] = {"ours": [sys.executable, __file__, "ours", str(place / "in"), str(place)]}
     for way in WAYS:
         python = peer if way == "flags" else sys.executable
@@ -188,64 +203,97 @@ def ours(source: Path, out: Path) -> None:
     began = time.process_time()
     decided(source, out)
     seconds, documents = time.process_time() - began, sum(1 for _ in side_rows(out, ["id"]))
-    print(0, seconds, documents * P.bands * (np.dtype(np.uint64).itemsize + np.dtype(np.int32).itemsize))
-
-
-def alike(texts: Sequence[str]) -> Any:
-    """(texts, texts): the exact Jaccard similarity of all pairs, earlier and later, that share a shingle."""
-    from scipy.sparse import csr_array, triu
-
-    hashes, bounds = minhash.sets(minhash.Texts.of(texts), P.unit, P.ngram, fast=True)
-    _, column = np.unique(hashes, return_inverse=True)
-    member = csr_array((np.ones(len(hashes), np.int32), column, bounds))
-    shared = triu(member @ member.T, k=1).tocoo()
-    sizes = np.diff(bounds)
-    jaccard = shared.data / (sizes[shared.row] + sizes[shared.col] - shared.data)
-    return shared.row, shared.col, jaccard
+    print(0, seconds, documents * BANDS * (np.dtype(np.uint64).itemsize + np.dtype(np.int32).itemsize))
 
 
 def quality(texts: Sequence[str], place: Path) -> str:
-    """What brute force says of the decisions about a sample: which pairs shared a bucket, and who went for nothing."""
-    sample = list(dict.fromkeys(minhash.normalised(text) for text in texts[:SAMPLE]))
-    written(sample, place / "in")
-    decided(place / "in", place / "out")
-    gone = np.array([row["reason"] is not None for row in side_rows(place / "out", ["reason"])])
-    made = dedup.recipe(P)
-    arguments = P.unit, P.ngram, made["a"], made["b"]
-    bucket = minhash.buckets(minhash.keys(minhash.signatures(minhash.Texts.of(sample), *arguments, fast=True), P.bands))
-    one, other, jaccard = alike(sample)
-    one, other = one[jaccard >= P.threshold], other[jaccard >= P.threshold]
-    met = ((bucket[one] == bucket[other]) & (bucket[one] >= 0)).any(axis=1)
-    reasoned = np.zeros(len(sample), bool)
-    reasoned[other[~gone[one]]] = True
-    left = int((~gone[one] & ~gone[other]).sum())
+    """What brute force says of the decisions about all texts, for a sample of them."""
+    written(texts, place / "in")
+    with serial.executor() as executor:
+        p = P.model_copy(update={"sample": SAMPLE})
+        dedup.stage(Engine(executor, place), p, place / "in", place / "out")
+    told = read_json(place / "out/quality.json")["sample"]
     return (
-        f"{len(sample):,} texts, {len(one):,} pairs from {P.threshold} on: recall {met.mean():.4f}, {left} pairs of "
-        f"which both are kept; {gone.sum():,} removed, {int((gone & ~reasoned).sum())} without such a kept neighbour"
+        f"{told['documents']:,} of them beside all: {told['pairs']:,} pairs from {P.threshold} on, recall "
+        f"{told['recall']:.4f}; {told['removed']:,} removed, {told['removed_without_reason']:.4f} of them without a "
+        f"kept neighbour; {told['kept_despite_one']:.4f} of the others kept despite one"
     )
+
+
+def synthesised(folder: Path, documents: int) -> None:
+    """So many texts of invented words, some frequent and most rare; their lengths are those of pages, a few words or
+    thousands. Every tenth is a near copy of one of the thousand before."""
+    words = np.array([f"{n:x}" for n in range(10**5, 3 * 10**5)], object)
+    for shard in range(documents // SHARD):
+        rng, edits = np.random.default_rng(shard), random.Random(shard)
+        sizes = np.exp(rng.normal(4.2, 1.0, SHARD)).astype(int) + 3
+        drawn = words[(len(words) ** rng.random(sizes.sum())).astype(int) - 1]
+        texts = [" ".join(one) for one in np.split(drawn, np.cumsum(sizes)[:-1])]
+        for n in range(1_000, SHARD, 10):
+            texts[n] = edited(texts[n - edits.randrange(1, 1_000)], edits)
+        rows = (Document(f"{shard:08x}{n:08x}", text, None, "s", None, None, {}) for n, text in enumerate(texts))
+        write_documents(folder / f"{shard:08}.parquet", rows, texts_of())
+
+
+def part(source: Path, shards: int, folder: Path) -> Path:
+    """A folder with the first shards only."""
+    folder.mkdir()
+    for path in sorted(source.iterdir())[:shards]:
+        (folder / path.name).symlink_to(path)
+    return folder
+
+
+def scaled(place: Path) -> Iterator[str]:
+    """A row of the table for each size, and how time grows."""
+    synthesised(place / "all", LARGE)
+    told = list[tuple[int, float]]()
+    for size in (LARGE // 8, LARGE // 4, LARGE // 2, LARGE):
+        source = part(place / "all", size // SHARD, place / str(size))
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        command = [sys.executable, __file__, "processes", str(source), str(place / f"{size}.out")]
+        _, seconds, peak = watched(command, ROOT, dict(os.environ))
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        told.append((size, cpu))
+        yield f"| {size:,} | {cpu:.1f} | {seconds:.1f} | {peak / 2**30:.2f} |"
+    exponent = np.polyfit(*np.log(np.array(told)).T, 1)[0]
+    yield f"\ntime grows with the number of documents to the power {exponent:.2f}"
+
+
+def processes(source: Path, out: Path) -> None:
+    """The stage on as many cores as there are; what it says goes to standard output."""
+    with process.executor() as executor:
+        print(dedup.stage(Engine(executor, out), P, source, out))
 
 
 def main() -> None:
     """Prints the tables."""
-    if sys.argv[1:2] == ["ours"]:
-        with tempfile.TemporaryDirectory(dir=sys.argv[3]) as folder:
-            ours(Path(sys.argv[2]), Path(folder) / "out")
-        return
-    peer = sys.argv[1] if sys.argv[1:] else None
     with tempfile.TemporaryDirectory() as folder:
-        place, told = Path(folder), list[str]()
-        print(
-            f"CPU seconds, medians of {RUNS}\n\n| | | signatures | times ours | done | times ours | index, bytes each |"
-        )
-        print("|---|---|---|---|---|---|---|")
-        for name, texts in corpora(place):
-            for row in compared(name, texts, place / name, peer):
-                print(row, flush=True)
-            size = statistics.mean(len(text.encode()) for text in texts)
-            told.append(
-                f"{name}: {len(texts):,} documents of {size:,.0f} bytes; {quality(texts, place / f'{name}.sample')}"
-            )
-        print("", *told, sep="\n")
+        match sys.argv[1:]:
+            case ["ours", source, place]:
+                ours(Path(source), Path(tempfile.mkdtemp(dir=place)) / "out")
+            case ["processes", source, out]:
+                processes(Path(source), Path(out))
+            case ["large"]:
+                print("| documents | CPU seconds | seconds | GiB of memory |\n|---|---|---|---|")
+                for row in scaled(Path(folder)):
+                    print(row, flush=True)
+            case peers:
+                compare(Path(folder), [sys.executable, *peers])
+
+
+def compare(place: Path, pythons: Sequence[str]) -> None:
+    """The first table, and what was found."""
+    told = list[str]()
+    print(f"CPU seconds, medians of {RUNS}\n\n| | | signatures | times ours | done | times ours | index, bytes each |")
+    print("|---|---|---|---|---|---|---|")
+    for name, texts in corpora(place):
+        for row in compared(name, texts, place / name, pythons):
+            print(row, flush=True)
+        size = statistics.mean(len(text.encode()) for text in texts)
+        found = quality(texts, place / f"{name}.sample")
+        told.append(f"{name}: {len(texts):,} documents of {size:,.0f} bytes; {found}")
+    print("", *told, sep="\n")
 
 
 if __name__ == "__main__":

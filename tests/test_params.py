@@ -108,7 +108,9 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "unknown cleaner": (
         {"clean.steps": ["markup", "masks"]},
-        ["clean.steps: no 'masks' in stages/cleaners; there is: mask, markup, mojibake, whitespace, pii, unicode"],
+        [
+            "clean.steps: no 'masks' in stages/cleaners; there is: mask, markup, mojibake, whitespace, boilerplate, pii, unicode"
+        ],
     ),
     "unknown augmenter": (
         {"augment.method": "random_words"},
@@ -127,7 +129,9 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "parameters for a plug-in that there is not": (
         {"cleaners.maks": {}},
-        ["cleaners.maks: no 'maks' in stages/cleaners; there is: mask, markup, mojibake, whitespace, pii, unicode"],
+        [
+            "cleaners.maks: no 'maks' in stages/cleaners; there is: mask, markup, mojibake, whitespace, boilerplate, pii, unicode"
+        ],
     ),
     "missing parameters of a plug-in": (
         {"explainers.lime": GONE},
@@ -220,6 +224,13 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "together above the threshold": (
         {"dedup.together": 0.9},
         ["dedup: together 0.9 is above threshold 0.8, from which the later document is dropped; lower it"],
+    ),
+    "more recall than there are permutations for": (
+        {"dedup.threshold": 0.1, "dedup.together": 0.1, "dedup.permutations": 16},
+        [
+            "dedup: recall 0.99 at threshold 0.1 is more than 16 permutations can give; "
+            "take more of them, or a lower recall"
+        ],
     ),
     "pinned weights without files and places": (
         {"weights.files": {}, "weights.places": []},
