@@ -66,8 +66,8 @@ class Params(Section):
     def recall_can_be_had(self) -> Self:
         if minhash.met(self.threshold, *banding(self)) < self.recall:
             raise ValueError(
-                f"recall {self.recall} at threshold {self.threshold} is more than {self.permutations} permutations "
-                "can give; take more of them, or a lower recall"
+                f"recall {self.recall} at threshold {self.threshold} takes more than {self.permutations} permutations; "
+                "raise these or lower it"
             )
         return self
 

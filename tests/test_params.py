@@ -31,6 +31,7 @@ THERE = ", ".join(plugins.nearest("cvs", plugins.names("sources")))
 HEXADECIMAL = "64 hexadecimal digits are wanted, as `sha256sum FILE` prints them"
 
 # What is changed in params.yaml, and what `check` says to it; a key with a dot in it can't be in a path.
+LIKE_MASK = "mask, markup, mojibake, whitespace, boilerplate, pii, unicode"
 FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "unknown section": (
         {"trian": {}},
@@ -108,9 +109,7 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "unknown cleaner": (
         {"clean.steps": ["markup", "masks"]},
-        [
-            "clean.steps: no 'masks' in stages/cleaners; there is: mask, markup, mojibake, whitespace, boilerplate, pii, unicode"
-        ],
+        [f"clean.steps: no 'masks' in stages/cleaners; there is: {LIKE_MASK}"],
     ),
     "unknown augmenter": (
         {"augment.method": "random_words"},
@@ -129,9 +128,7 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "parameters for a plug-in that there is not": (
         {"cleaners.maks": {}},
-        [
-            "cleaners.maks: no 'maks' in stages/cleaners; there is: mask, markup, mojibake, whitespace, boilerplate, pii, unicode"
-        ],
+        [f"cleaners.maks: no 'maks' in stages/cleaners; there is: {LIKE_MASK}"],
     ),
     "missing parameters of a plug-in": (
         {"explainers.lime": GONE},
@@ -228,8 +225,7 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "more recall than there are permutations for": (
         {"dedup.threshold": 0.1, "dedup.together": 0.1, "dedup.permutations": 16},
         [
-            "dedup: recall 0.99 at threshold 0.1 is more than 16 permutations can give; "
-            "take more of them, or a lower recall"
+            "dedup: recall 0.99 at threshold 0.1 takes more than 16 permutations; raise these or lower it",
         ],
     ),
     "pinned weights without files and places": (
