@@ -36,8 +36,8 @@ T = TypeVar("T")
 Jaccard = Annotated[float, Field(gt=0.0, le=1.0)]
 Recall = Annotated[float, Field(gt=0.0, lt=1.0)]
 SCHEMA = pa.schema([*DROPS, ("jaccard", pa.float64()), ("cluster", pa.string())])
-MANY = 2 * 10**7  # bytes of compressed shards, from which numba is worth its start in each process
-MANY_STEPS = 3 * 10**6  # through the shingles of all pairs in a bucket, from which it is worth that here
+MANY = 10**7  # bytes of compressed shards, from which numba is worth its start in each process
+MANY_STEPS = 10**6  # through the shingles of all pairs in a bucket, from which it is worth that here
 
 
 class Params(Section):
@@ -152,6 +152,11 @@ class Corpus:
         held = np.array([given(split) for split in splits], bool)[order]
         return cls(paths, rows, np.cumsum([len(table) for table in tables]), order, held, worlds(paths, apart)[order])
 
+    @property
+    def large(self) -> bool:
+        """Whether numba is worth its start."""
+        return sum(path.stat().st_size for path in self.paths) >= MANY
+
     def map(
         self, e: Engine, p: Params, function: Callable[..., T], chosen: Places, *fixed: Any
     ) -> tuple[list[T], Places]:
@@ -159,12 +164,11 @@ class Corpus:
         places = self.order[chosen]
         wanted = np.zeros(len(self.order), bool)
         wanted[places] = True
-        fast = sum(path.stat().st_size for path in self.paths) >= MANY
-        if fast:
+        if self.large:
             ready(p.unit, p.ngram)
         steps = {step: p.settings[step] for step in p.steps}
         by_shard = zip(self.paths, np.split(wanted, self.ends[:-1]), strict=True)
-        parts = [Part(*one, p.unit, p.ngram, steps, fast) for one in by_shard]
+        parts = [Part(*one, p.unit, p.ngram, steps, self.large) for one in by_shard]
         return e.map(function, parts, *fixed, what=function.__name__), np.argsort(places)
 
 
@@ -295,15 +299,15 @@ class Candidates:
 
     @classmethod
     def of(
-        cls, key: Hashes, held: Flags, sets_of: Callable[[Places], tuple[Hashes, Places, Places]], times: int
+        cls, key: Hashes, held: Flags, sets_of: Callable[[Places], tuple[Hashes, Places, Places]], fast: bool
     ) -> Self:
-        """Those with such keys, about which is decided so many times."""
+        """Those with such keys."""
         bucket = minhash.buckets(key)
         places = np.flatnonzero((bucket >= 0).any(axis=1))
         members = np.minimum(np.bincount(bucket[bucket >= 0]), minhash.MOST)
         hashes, begins, ends = sets_of(places)
-        steps = int((members * (members - 1)).sum()) * len(hashes) // max(len(places), 1) * times
-        decide = compiled(minhash.keep_first) if steps >= MANY_STEPS else minhash.keep_first
+        steps = int((members * (members - 1)).sum()) * len(hashes) // max(len(places), 1)
+        decide = compiled(minhash.keep_first) if fast or steps >= MANY_STEPS else minhash.keep_first
         return cls(len(key), places, bucket[places], hashes, begins, ends, held[places], decide)
 
     def separate(self, threshold: float, together: float) -> Found:
@@ -360,8 +364,7 @@ def stage(e: Engine, p: Params, source: Path, out: Path) -> str:
         found.clear()
         return joined(hashes), begins, ends
 
-    times = 1 + len(nearness.THRESHOLDS) * (p.sample > 0)
-    candidates = Candidates.of(key, corpus.held[rest], sets_of, times)
+    candidates = Candidates.of(key, corpus.held[rest], sets_of, corpus.large)
     near = candidates.separate(p.threshold, p.together)
     decided = together(same, near.among(documents, rest), corpus.held).among(documents, corpus.order)
     table = side_table(corpus.rows, decided)

@@ -53,14 +53,17 @@ def least(hashes: Hashes, bounds: Places, a: Signatures, b: Signatures, fast: bo
 
 
 def least_each(values: Signatures, bounds: Places, a: Signatures, b: Signatures, signature: Signatures) -> None:
-    """The loop of it."""
+    """The loop of it, four shingles a step: the row is read and written less often."""
     for text in range(len(bounds) - 1):
-        row = signature[text]
+        row, last = signature[text], bounds[text + 1] - 1
         row[:] = np.uint32(0xFFFFFFFF)
-        for at in range(bounds[text], bounds[text + 1]):
-            value = values[at]
+        for at in range(bounds[text], bounds[text + 1], 4):
+            one, two = values[at], values[min(at + 1, last)]
+            three, four = values[min(at + 2, last)], values[min(at + 3, last)]
             for n in range(len(a)):
-                row[n] = min(row[n], np.uint32(a[n] * value + b[n]))
+                first = min(np.uint32(a[n] * one + b[n]), np.uint32(a[n] * two + b[n]))
+                second = min(np.uint32(a[n] * three + b[n]), np.uint32(a[n] * four + b[n]))
+                row[n] = min(row[n], min(first, second))
 
 
 def signatures(texts: Texts, unit: str, size: int, a: Sequence[int], b: Sequence[int], fast: bool) -> Signatures:

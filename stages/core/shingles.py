@@ -108,18 +108,23 @@ def fold(  # noqa: C901, PLR0912 - numba compiles it as one
     other text turned out to be foreign, too."""
     at, other, more = 0, 0, False
     for n in range(len(foreign)):
-        begin, last, place = at, 32, offsets[n]
+        begin, last, place, end = at, 32, offsets[n], offsets[n + 1]
         if foreign[n]:
             for known in range(at_others[other], at_others[other + 1]):
                 out[at] = others[known]
                 at += 1
             other += 1
-            place = offsets[n + 1]
-        while place < offsets[n + 1]:
+            place = end
+        while place < end:
+            while place < end and data[place] < 0x80:  # the most of the most texts, so in a loop of its own
+                letter = small[data[place]]
+                out[at] = letter  # the next one takes its place, if this is a space too many
+                at += (letter != 32) | (last != 32)
+                last, place = np.int64(letter), place + 1
+            if place == end:
+                break
             code = np.int64(data[place])
-            if code < 0x80:
-                place += 1
-            elif code < 0xE0:
+            if code < 0xE0:
                 code = (code & 0x1F) << 6 | np.int64(data[place + 1]) & 0x3F
                 place += 2
             elif code < 0xF0:
@@ -132,7 +137,7 @@ def fold(  # noqa: C901, PLR0912 - numba compiles it as one
             if code < CASED:
                 code = np.int64(small[code])
             if code < 0x80:
-                out[at] = code  # the next one takes its place, if this is a space too many
+                out[at] = code
                 at += (code != 32) | (last != 32)
             elif code == ELSE:
                 foreign[n] = more = True
@@ -206,10 +211,10 @@ def shingle_each(
     """The same text by text; `units` is room for the hashes of the units of one."""
     found = 0
     for text in range(len(offsets) - 1):
-        count, value = 0, BASIS
-        for at in range(offsets[text], offsets[text + 1]):
+        count, value, begin = 0, BASIS, offsets[text]
+        for at in range(begin, offsets[text + 1]):
             byte = data[at]
-            ends = byte == 32 if by_word else (byte & 0xC0) != 0x80 and at > offsets[text]
+            ends = byte == 32 if by_word else (byte & 0xC0) != 0x80 and at > begin
             if ends:
                 units[count] = value
                 count, value = count + 1, BASIS
@@ -221,12 +226,13 @@ def shingle_each(
             value = (units[n] ^ (units[n] >> np.uint64(33))) * FINAL
             value = (value ^ (value >> np.uint64(33))) * FINAL_2
             units[n] = value ^ (value >> np.uint64(33))
-        for first in range(max(count - size + 1, 1)):
-            value = BASIS
-            for n in range(first, min(first + size, count)):
-                value = (value ^ units[n]) * PRIME
-            values[found] = value
-            found += 1
+        several = values[found : found + max(count - size + 1, 1)]
+        several[:] = BASIS
+        for step in range(min(size, count)):
+            later = units[step:]
+            for n in range(len(several)):
+                several[n] = (several[n] ^ later[n]) * PRIME
+        found += len(several)
         bounds[text + 1] = found
 
 
