@@ -111,7 +111,7 @@ class Part(NamedTuple):
     fast: bool
 
     def texts(self) -> Iterator[Texts]:
-        """Their normalised texts, a row group at a time."""
+        """Their normalised texts, some at a time."""
         begin = 0
         for column in read_table(self.path, ["text"]).column("text").chunks:
             wanted = self.wanted[begin : begin + len(column)]
@@ -119,7 +119,7 @@ class Part(NamedTuple):
             chosen = column if wanted.all() else column.filter(pa.array(wanted))
             if self.steps:
                 chosen = pa.array([cleaned(text, self.steps) for text in chosen.to_pylist()], pa.large_string())
-            yield shingles.normal(chosen, self.fast)
+            yield from (shingles.normal(batch, self.fast) for batch in Texts.buffers(chosen).batches())
 
 
 def cleaned(text: str, steps: Mapping[str, Any]) -> str:
@@ -197,7 +197,7 @@ def world(values: tuple[Any, ...]) -> int:
 
 def ready(unit: str, size: int) -> None:
     """Compiles what signatures take, so that the processes of an engine find it and don't all compile it at once."""
-    minhash.signatures(shingles.normal(pa.array(["a"]), True), unit, size, [1], [0], True)
+    minhash.signatures(shingles.normal(Texts.of(["a"]), True), unit, size, [1], [0], True)
 
 
 def recipe(p: Params) -> dict[str, Any]:
@@ -389,7 +389,7 @@ class Seen(NamedTuple):
     def of(cls, texts: Sequence[str], p: Params, made: Mapping[str, Any]) -> Self:
         """Few texts, so without numba."""
         steps = {step: p.settings[step] for step in p.steps}
-        column = pa.array([cleaned(text, steps) for text in texts], pa.large_string())
+        column = Texts.of([cleaned(text, steps) for text in texts])
         normal, how = shingles.normal(column, fast=False), (p.unit, p.ngram)
         signature = minhash.signatures(normal, *how, made["a"], made["b"], fast=False)
         return cls(Sets(*shingles.sets(normal, *how, fast=False)), minhash.keys(signature, banding(p)[0]))

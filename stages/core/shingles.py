@@ -52,6 +52,12 @@ class Texts(NamedTuple):
         content = np.frombuffer(memoryview(data or b"").toreadonly(), np.uint8)[places[0] : places[-1]]
         return cls(content, places - places[0])
 
+    def those(self, chosen: Flags) -> list[str]:
+        """Some of them."""
+        places = zip(self.offsets[:-1][chosen].tolist(), self.offsets[1:][chosen].tolist(), strict=True)
+        data = self.data.data
+        return [str(data[begin:end], "utf-8") for begin, end in places]
+
     def batches(self) -> Iterator["Texts"]:
         """Some at a time: BATCH bytes, or one text that is longer."""
         begin, texts = 0, len(self.offsets) - 1
@@ -68,17 +74,17 @@ def normalised(text: str) -> str:
     return " ".join(text.lower().split())
 
 
-def normal(column: Any, fast: bool) -> Texts:
-    """The texts of an Arrow array, normalised: by a compiled loop, if `fast`, but for those with a character that only
-    `str.lower` knows how to treat."""
+def normal(texts: Texts, fast: bool) -> Texts:
+    """The texts normalised: by a compiled loop, if `fast`, but for those with a character that only `str.lower` knows
+    how to treat."""
+    foreign, others = np.zeros(len(texts.offsets) - 1, bool), Texts.of([])
     if not fast:
-        return Texts.of([normalised(text) for text in column.to_pylist()])
-    texts, others, foreign = Texts.buffers(column), Texts.of([]), np.zeros(len(column), bool)
+        return Texts.of([normalised(text) for text in texts.those(~foreign)])
     while True:
-        out, offsets = np.empty(len(texts.data) + len(others.data), np.uint8), np.zeros(len(column) + 1, np.int64)
+        out, offsets = np.empty(len(texts.data) + len(others.data), np.uint8), np.zeros_like(texts.offsets)
         if not compiled(fold)(*texts, small(), foreign, *others, out, offsets):
             return Texts(out[: offsets[-1]], offsets)
-        others = Texts.of([normalised(text) for text in column.filter(pa.array(foreign)).to_pylist()])
+        others = Texts.of([normalised(text) for text in texts.those(foreign)])
 
 
 @cache

@@ -103,7 +103,7 @@ def test_sets_are_the_different_shingles(fast: bool, texts: list[str], unit: str
 @given(RAW | st.lists(st.text(), max_size=5), st.integers(0, 3), st.sampled_from([pa.string(), pa.large_string()]))
 def test_normal_texts_are_the_same_by_either_way(fast: bool, texts: list[str], begin: int, kind: pa.DataType) -> None:
     """Those of a slice of a column, too."""
-    found = module.normal(pa.array(texts, kind)[begin:], fast)
+    found = module.normal(Texts.buffers(pa.array(texts, kind)[begin:]), fast)
     expected = Texts.of([module.normalised(text) for text in texts[begin:]])
     assert found.data.tobytes() == expected.data.tobytes() and np.array_equal(found.offsets, expected.offsets)
 
@@ -112,7 +112,7 @@ def test_every_character_is_made_small_as_python_does() -> None:
     coded = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
     assert all(one == one.lower() and not one.isspace() for one in coded if ord(one) >= module.CASED)
     texts = [f"a{one}B{one}" for one in coded if ord(one) < module.CASED + 9]
-    found = module.normal(pa.array(texts), fast=True)
+    found = module.normal(Texts.of(texts), fast=True)
     expected = Texts.of([module.normalised(text) for text in texts])
     assert np.array_equal(found.data, expected.data) and np.array_equal(found.offsets, expected.offsets)
 
