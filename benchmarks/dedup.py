@@ -1,15 +1,19 @@
-"""What finding near-duplicates costs, and what is found: `python benchmarks/dedup.py [PEER]` prints the tables.
+"""What finding near-duplicates costs, and what is found: `python benchmarks/dedup.py [PEER ...]` prints the tables.
 
-PEER is the Python of a virtual environment of its own: `python -m venv PLACE && PLACE/bin/pip install rensa==0.5.0`
-makes it, and PLACE/bin/python is it; without it only datasketch is compared. DOCUMENTS in the environment says how many
-documents there are at most. `short` are real texts as they are (GoEmotions' comments, Banking77's questions, SciTLDR's
-abstracts; fetched as sources are, mirrors count), `long` are the abstracts again and again, their words in another
-order each time. To every ten a near copy of an earlier one is added: words taken out, put in, exchanged.
+Each PEER is the Python of a virtual environment of its own, with rensa 0.5.0, text-dedup 0.4.0 or datatrove[processing]
+0.10.1 and spacy in it; without any only datasketch is compared. DOCUMENTS in the environment says how many documents
+there are at most, RUNS how often each way runs. `short` are real texts as they are (GoEmotions' comments, Banking77's
+questions, SciTLDR's abstracts; fetched as sources are, mirrors count), `long` are the abstracts again and again, their
+words in another order each time. To every ten a near copy of an earlier one is added: words taken out, put in,
+exchanged.
 
 Ours is the whole of stage `dedup` on one core, from shards to side tables; that numba loads what it has compiled before
-is counted. The peers get the texts in memory, normalise them and cut them into the same shingles in plain Python, as
-they ask for lists of these; datasketch is done when its `MinHashLSH` has been asked for each document, rensa when it
-has its flags: candidates that nobody verifies. Imports are not counted. Runs take turns.
+is counted. datasketch, rensa and text-dedup get the texts in memory. For the first two, which ask for lists of
+shingles, these are normalised and cut in plain Python; datasketch is done when its `MinHashLSH` has been asked for each
+document, rensa when it has its flags, text-dedup when it has its clusters: candidates that nobody verifies. datatrove
+goes from a file of JSON lines to another with its own tokens and bands. Imports are not counted. Runs take turns.
+
+`python benchmarks/dedup.py large` runs the stage on all cores over two million synthesised documents, and on parts.
 """
 
 import importlib
@@ -17,6 +21,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -55,7 +60,7 @@ P = dedup.Params(
     settings={},
 )
 BANDS, ROWS = dedup.banding(P)
-PEER = """
+TEXTS = """
 import json, sys, time
 from pathlib import Path
 
@@ -65,6 +70,11 @@ texts = json.loads(path.read_text())
 def shingles(text):
     words = text.lower().split()
     return {" ".join(words[n : n + size]) for n in range(max(len(words) - size + 1, 1))}
+"""
+DATASKETCH = """
+import psutil
+from datasketch import MinHash, MinHashLSH
+from xxhash import xxh32_intdigest
 
 def update():
     for text in texts:
@@ -80,35 +90,91 @@ def bulk(**how):
 def xxhash():
     return bulk(hashfunc=xxh32_intdigest)
 
-def flags():
-    tokens = [list(shingles(text)) for text in texts]
-    return rensa.RMinHash.digest_matrix_from_token_sets(tokens, permutations, 1)
-
-if way == "flags":
-    import rensa
-else:
-    import psutil
-    from datasketch import MinHash, MinHashLSH
-    from xxhash import xxh32_intdigest
 began = time.process_time()
-hashes = flags() if way == "flags" else list({"update": update, "bulk": bulk, "xxhash": xxhash}[way]())
+hashes = list({"update": update, "bulk": bulk, "xxhash": xxhash}[way]())
 signed = time.process_time() - began
-if way == "flags":
-    rensa.RMinHashLSH(0.8, permutations, bands).query_duplicate_flags_matrix_one_shot(hashes)
-    print(signed, time.process_time() - began, 0)
-else:
-    before = psutil.Process().memory_info().rss
-    lsh = MinHashLSH(num_perm=permutations, params=(bands, permutations // bands))
-    for n, one in enumerate(hashes):
-        lsh.query(one)
-        lsh.insert(n, one)
-    print(signed, time.process_time() - began, psutil.Process().memory_info().rss - before)
+before = psutil.Process().memory_info().rss
+lsh = MinHashLSH(num_perm=permutations, params=(bands, permutations // bands))
+for n, one in enumerate(hashes):
+    lsh.query(one)
+    lsh.insert(n, one)
+print(signed, time.process_time() - began, psutil.Process().memory_info().rss - before)
 """
+RENSA = """
+import rensa
+
+began = time.process_time()
+tokens = [list(shingles(text)) for text in texts]
+hashes = rensa.RMinHash.digest_matrix_from_token_sets(tokens, permutations, 1)
+signed = time.process_time() - began
+rensa.RMinHashLSH(0.8, permutations, bands).query_duplicate_flags_matrix_one_shot(hashes)
+print(signed, time.process_time() - began, 0)
+"""
+TEXT_DEDUP = """
+from collections import defaultdict
+
+import numpy as np
+from text_dedup import minhash
+
+rows, prime = permutations // bands, np.uint64((1 << 61) - 1)
+how = {"num_perm": permutations, "ngram_size": size, "min_length": 0, "dtype": np.uint64}
+how |= {"hashranges": [(n * rows, (n + 1) * rows) for n in range(bands)], "modulo_prime": prime}
+how |= {"max_hash": np.uint32((1 << 32) - 1), "hash_func": lambda data: minhash.sha1_hash(data, d=32)}
+how["permutations"] = [minhash.RNG.randint(n, prime, permutations, np.uint64) for n in (1, 0)]
+began = time.process_time()
+found = [minhash.embed_func(text, n, **how) for n, text in enumerate(texts)]
+signed = time.process_time() - began
+tables = [defaultdict(set) for _ in range(bands)]
+for one in found:
+    for table, value in zip(tables, one[minhash.SIGNATURE_COLUMN]):
+        table[value].add(one[minhash.INDEX_COLUMN])
+for table in tables:
+    for cluster in table.values():
+        for one in cluster:
+            minhash.uf.union(one, min(cluster))
+kept = sum(minhash.uf.find(n) == n for n in range(len(texts)))
+print(signed, time.process_time() - began, 0)
+"""
+DATATROVE = """
+from datatrove.executor import LocalPipelineExecutor
+from datatrove.pipeline import dedup
+from datatrove.pipeline.dedup.minhash import MinhashConfig
+from datatrove.pipeline.readers import JsonlReader
+from datatrove.pipeline.writers import JsonlWriter
+
+place, config = path.with_suffix(".datatrove"), MinhashConfig()
+(place / "in").mkdir(parents=True)
+with (place / "in/0.jsonl").open("w") as file:
+    file.writelines(json.dumps({"id": str(n), "text": text}) + "\\n" for n, text in enumerate(texts))
+reader, (signatures, buckets, gone) = JsonlReader(str(place / "in")), (str(place / n) for n in "sbg")
+steps = [
+    [reader, dedup.MinhashDedupSignature(signatures, config)],
+    [dedup.MinhashDedupBuckets(signatures, buckets, config=config)],
+    [dedup.MinhashDedupCluster(buckets, gone, config)],
+    [reader, dedup.MinhashDedupFilter(gone), JsonlWriter(str(place / "out"))],
+]
+began = time.process_time()
+for n, (pipeline, tasks) in enumerate(zip(steps, (1, config.num_buckets, 1, 1))):
+    LocalPipelineExecutor(pipeline, tasks=tasks, logging_dir=str(place / f"log{n}")).run()
+print(0, time.process_time() - began, 0)
+"""
+
+
+class Way(NamedTuple):
+    """A peer's way: the package it takes, and its code."""
+
+    told: str
+    package: str
+    code: str
+
+
 WAYS = {
-    "update": "datasketch `update`",
-    "bulk": "datasketch bulk",
-    "xxhash": "datasketch bulk, xxhash",
-    "flags": "rensa",
+    "update": Way("datasketch `update`", "datasketch", DATASKETCH),
+    "bulk": Way("datasketch bulk", "datasketch", DATASKETCH),
+    "xxhash": Way("datasketch bulk, xxhash", "datasketch", DATASKETCH),
+    "flags": Way("rensa", "rensa", RENSA),
+    "function": Way("text-dedup", "text_dedup", TEXT_DEDUP),
+    "pipeline": Way("datatrove, as it comes", "datatrove", DATATROVE),
 }
 
 
@@ -148,7 +214,7 @@ def corpora(cache: Path) -> Iterator[tuple[str, list[str]]]:
     """Two corpora: real texts, most of them short; and long ones."""
     real = [row["text"] for row in chain(abstracts(cache), questions(cache), comments(cache))]
     random.Random(0).shuffle(real)
-    for name, texts in (("short", real), ("long", (row["text"] for row in multiplied(abstracts(cache))))):
+    for name, texts in (("long", (row["text"] for row in multiplied(abstracts(cache)))), ("short", real)):
         yield name, list(islice(planted([text for text in islice(texts, DOCUMENTS) if text.strip()]), DOCUMENTS))
 
 
@@ -169,31 +235,39 @@ def decided(source: Path, out: Path) -> str:
 
 def cost(command: Sequence[str]) -> Cost:
     """What a process prints."""
-    told = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+    quiet = os.environ | {"LOGURU_LEVEL": "ERROR"}
+    told = subprocess.run(command, cwd=ROOT, env=quiet, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
     return Cost(*map(float, told[-3:]))
 
 
-def compared(name: str, texts: Sequence[str], place: Path, peer: str | None) -> Iterator[str]:
+def having(package: str, pythons: Sequence[str]) -> str | None:
+    """The first of these interpreters that has a package."""
+    story = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({package!r}) is None)"
+    return next((one for one in pythons if not subprocess.run([one, "-c", story], check=False).returncode), None)
+
+
+def compared(name: str, texts: Sequence[str], place: Path, pythons: Sequence[str]) -> Iterator[str]:
     """A row of the table for each way."""
     written(texts, place / "in")
     (place / "texts.json").write_text(json.dumps(texts))
-    told = [place / "texts.json", P.ngram, BANDS * ROWS, BANDS]
+    told = [P.ngram, BANDS * ROWS, BANDS]
     commands: dict[str, list[str]] = {"ours": [sys.executable, __file__, "ours", str(place / "in"), str(place)]}
-    for way in WAYS:
-        python = peer if way == "flags" else sys.executable
-        if python:
-            commands[way] = [python, "-c", PEER, way, *map(str, told)]
+    for way, one in WAYS.items():
+        if python := having(one.package, pythons):
+            commands[way] = [python, "-c", TEXTS + one.code, way, str(place / "texts.json"), *map(str, told)]
     found: dict[str, list[Cost]] = {way: [] for way in commands}
     cost(commands["ours"])  # compiles
     for _ in range(RUNS):
         for way, command in commands.items():
             found[way].append(cost(command))
+            shutil.rmtree(place / "texts.datatrove", ignore_errors=True)
     medians = {way: Cost(*map(statistics.median, zip(*costs, strict=True))) for way, costs in found.items()}
     ours = medians["ours"].done
     for way, one in medians.items():
         signed = f"{one.signed:.2f} | {one.signed / ours:.1f}" if one.signed else " | "
         index = f"{one.held / len(texts):,.0f}" if one.held else ""
-        yield f"| {name} | {WAYS.get(way, 'ours')} | {signed} | {one.done:.2f} | {one.done / ours:.1f} | {index} |"
+        told_of = WAYS[way].told if way in WAYS else "ours"
+        yield f"| {name} | {told_of} | {signed} | {one.done:.2f} | {one.done / ours:.1f} | {index} |"
 
 
 def ours(source: Path, out: Path) -> None:

@@ -63,7 +63,8 @@ def least_each(values: Signatures, bounds: Places, a: Signatures, b: Signatures,
             for n in range(len(a)):
                 first = min(np.uint32(a[n] * one + b[n]), np.uint32(a[n] * two + b[n]))
                 second = min(np.uint32(a[n] * three + b[n]), np.uint32(a[n] * four + b[n]))
-                row[n] = min(row[n], min(first, second))
+                least = min(first, second)
+                row[n] = min(row[n], least)
 
 
 def signatures(texts: Texts, unit: str, size: int, a: Sequence[int], b: Sequence[int], fast: bool) -> Signatures:
