@@ -38,6 +38,7 @@ class Results(NamedTuple):
     evaluation: dict[str, Any]
     predictions: list[dict[str, Any]]
     explanations: dict[str, Any]
+    repeats: dict[str, Any] | None
 
     @property
     def side(self) -> str:
@@ -64,11 +65,22 @@ def numbers(tree: Any) -> Any:
     return round(tree, DECIMALS) + 0.0 if isinstance(tree, float) else tree
 
 
-def metrics(evaluation: Mapping[str, Any], funnel: Funnel) -> dict[str, Any]:
+def repeats(dedup: Path, clean: Path) -> dict[str, Any] | None:
+    """What dedup says of its own quality, where it was asked to; and of each of the largest clusters the first text, as
+    cleaning left it."""
+    if not (dedup / "quality.json").exists():
+        return None
+    told = read_json(dedup / "quality.json")
+    wanted = {one["first"] for one in told["clusters"]}
+    texts = {row["id"]: row["text"] for row in side_rows(clean, ["id", "text"]) if row["id"] in wanted}
+    return told | {"clusters": [one | {"text": texts.get(one["first"])} for one in told["clusters"]]}
+
+
+def metrics(evaluation: Mapping[str, Any], funnel: Funnel, repeats: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What `dvc metrics` compares: numbers, never text."""
     scores = {key: evaluation[key] for key in (*SPLITS, "baseline", "difference") if key in evaluation}
     documents = {step.name: {"in": step.came, "out": step.left} for step in funnel.steps}
-    return numbers(scores) | {"documents": documents}
+    return numbers(scores) | {"documents": documents} | (numbers({"repeats": repeats["sample"]}) if repeats else {})
 
 
 def figures(results: Results) -> dict[str, list[dict[str, Any]]]:
@@ -84,6 +96,13 @@ def figures(results: Results) -> dict[str, list[dict[str, Any]]]:
         "per_class.json": [{"label": drawn(one), **row} for one, row in sorted(evaluation["per_class"][side].items())],
         "calibration.json": [one for one in evaluation["calibration"][side] if one["count"]],
     }
+    if results.repeats:
+        tables["thresholds.json"] = results.repeats["sweep"]
+        tables["edits.json"] = [
+            {"label": one["edit"], "threshold": float(threshold), "found": found}
+            for one in results.repeats["edits"]
+            for threshold, found in one["found"].items()
+        ]
     rounded = {name: [without_text(row, "label", "stage") for row in rows] for name, rows in tables.items()}
     return rounded | {"confusion.csv": [{"actual": drawn(a), "predicted": drawn(b)} for a, b in pairs(results)]}
 
@@ -142,7 +161,7 @@ def in_order(names: Iterable[str], first: Sequence[str]) -> list[str]:
 
 def view(results: Results) -> dict[str, Any]:
     """What the template draws."""
-    told, side = metrics(results.evaluation, results.funnel), results.side
+    told, side = metrics(results.evaluation, results.funnel, results.repeats), results.side
     ranked = verdict.ranked(told)
     per_class, counts = results.evaluation["per_class"][side], Counter(pairs(results))
     rows = list(matrix(sorted(per_class), counts))
@@ -159,6 +178,7 @@ def view(results: Results) -> dict[str, Any]:
         "stages": results.stages,
         "sources": results.sources,
         "funnel": results.funnel,
+        "repeats": results.repeats,
         "classes": sorted(per_class.items(), key=lambda item: (-item[1]["f1"], item[0])),
         "trained": results.trained,
         "matrix": rows,
@@ -217,8 +237,9 @@ def stage(
         evaluation=evaluation,
         predictions=read_table(evaluate / "predictions.parquet", ["side", "label", "predicted"]).to_pylist(),
         explanations=read_json(explain / "explanations.json"),
+        repeats=repeats(dedup, clean),
     )
-    told = metrics(evaluation, results.funnel)
+    told = metrics(evaluation, results.funnel, results.repeats)
     write_json(out_metrics, told)
     write_figures(out_figures, figures(results))
     with writing(out_page) as beside:
