@@ -216,7 +216,7 @@ def sketched(part: Part, made: Mapping[str, Any], bands: int, out: Path) -> tupl
     normalised texts have in common, and (documents, bands) keys."""
     same, parts = list[bytes](), [np.empty((0, len(made["a"])), np.uint32)]
     for texts in part.texts():
-        data, places = memoryview(texts.data), texts.offsets.tolist()
+        data, places = texts.data.data, texts.offsets.tolist()
         same += [blake2b(data[begin:end], digest_size=16).digest() for begin, end in pairwise(places)]
         parts.append(minhash.signatures(texts, part.unit, part.ngram, made["a"], made["b"], part.fast))
     signature = np.concatenate(parts)
@@ -304,9 +304,10 @@ class Candidates:
         """Those with such keys."""
         bucket = minhash.buckets(key)
         places = np.flatnonzero((bucket >= 0).any(axis=1))
-        members = np.minimum(np.bincount(bucket[bucket >= 0]), minhash.MOST)
+        members = np.bincount(bucket[bucket >= 0])
         hashes, begins, ends = sets_of(places)
-        steps = int((members * (members - 1)).sum()) * len(hashes) // max(len(places), 1)
+        pairs = int((members * np.minimum(members - 1, minhash.MOST)).sum())
+        steps = pairs * len(hashes) // max(len(places), 1)
         decide = compiled(minhash.keep_first) if fast or steps >= MANY_STEPS else minhash.keep_first
         return cls(len(key), places, bucket[places], hashes, begins, ends, held[places], decide)
 

@@ -34,7 +34,7 @@ class Pairs(NamedTuple):
 
     def those(self, chosen: Flags) -> "Pairs":
         """Some of them."""
-        return Pairs(*(column[chosen] for column in self))
+        return Pairs(self.one[chosen], self.other[chosen], self.jaccard[chosen])
 
 
 def alike(sample: Sets, texts: Sets, floor: float) -> Pairs:
