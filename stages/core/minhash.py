@@ -90,10 +90,14 @@ def buckets(key: Hashes) -> Buckets:
     """(texts, bands): the number of the bucket that a text is in, with others; -1 where it is alone."""
     found, before = np.empty(key.shape, np.int32), 0
     for band in range(key.shape[1]):
-        _, place, count = np.unique(key[:, band], return_inverse=True, return_counts=True)
-        several = count > 1
-        found[:, band] = np.where(several, np.cumsum(several) - 1 + before, -1)[place]
-        before += int(several.sum())
+        own = key[:, band]
+        ordered = np.sort(own)  # many times as quick as to sort places, and few keys come twice
+        several = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+        place = np.searchsorted(several, own)
+        shared = np.append(several, np.uint64(0))[place] == own
+        shared &= place < len(several)
+        found[:, band] = np.where(shared, place + before, -1)
+        before += len(several)
     return found
 
 
