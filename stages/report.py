@@ -40,6 +40,7 @@ class Results(NamedTuple):
     leakage: dict[str, Any]
     predictions: list[dict[str, Any]]
     explanations: dict[str, Any]
+    repeats: dict[str, Any] | None
 
     @property
     def side(self) -> str:
@@ -66,11 +67,26 @@ def numbers(tree: Any) -> Any:
     return round(tree, DECIMALS) + 0.0 if isinstance(tree, float) else tree
 
 
-def metrics(evaluation: Mapping[str, Any], funnel: Funnel, leakage: Mapping[str, Any]) -> dict[str, Any]:
+def repeats(dedup: Path, clean: Path) -> dict[str, Any] | None:
+    """What dedup says of its own quality, where it was asked to; and of each of the largest clusters the first text, as
+    cleaning left it."""
+    if not (dedup / "quality.json").exists():
+        return None
+    told = read_json(dedup / "quality.json")
+    wanted = {one["first"] for one in told["clusters"]}
+    texts = {row["id"]: row["text"] for row in side_rows(clean, ["id", "text"]) if row["id"] in wanted}
+    return told | {"clusters": [one | {"text": texts.get(one["first"])} for one in told["clusters"]]}
+
+
+def metrics(
+    evaluation: Mapping[str, Any], funnel: Funnel, leakage: Mapping[str, Any], repeats: Mapping[str, Any] | None
+) -> dict[str, Any]:
     """What `dvc metrics` compares: numbers, never text."""
     scores = {key: evaluation[key] for key in (*SPLITS, "baseline", "difference") if key in evaluation}
     documents = {step.name: {"in": step.came, "out": step.left} for step in funnel.steps}
-    return numbers(scores) | {"documents": documents, "leakage": {name: left(one) for name, one in sets(leakage)}}
+    leaks = {name: left(one) for name, one in sets(leakage)}
+    quality = {"repeats": repeats["sample"]} if repeats else {}
+    return numbers(scores | quality) | {"documents": documents, "leakage": leaks}
 
 
 def sets(leakage: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -101,6 +117,13 @@ def figures(results: Results) -> dict[str, list[dict[str, Any]]]:
         "per_class.json": [{"label": drawn(one), **row} for one, row in sorted(evaluation["per_class"][side].items())],
         "calibration.json": [one for one in evaluation["calibration"][side] if one["count"]],
     }
+    if results.repeats:
+        tables["thresholds.json"] = results.repeats["sweep"]
+        tables["edits.json"] = [
+            {"label": one["edit"], "threshold": float(threshold), "found": found}
+            for one in results.repeats["edits"]
+            for threshold, found in one["found"].items()
+        ]
     names = ("id", "label", "likely", "other", "stage", "stratum")
     rounded = {name: [without_text(row, *names) for row in rows] for name, rows in tables.items()}
     return rounded | {"confusion.csv": [{"actual": drawn(a), "predicted": drawn(b)} for a, b in pairs(results)]}
@@ -160,7 +183,7 @@ def in_order(names: Iterable[str], first: Sequence[str]) -> list[str]:
 
 def view(results: Results) -> dict[str, Any]:
     """What the template draws."""
-    told, side = metrics(results.evaluation, results.funnel, results.leakage), results.side
+    told, side = metrics(results.evaluation, results.funnel, results.leakage, results.repeats), results.side
     ranked = verdict.ranked(told)
     per_class, counts = results.evaluation["per_class"][side], Counter(pairs(results))
     rows = list(matrix(sorted(per_class), counts))
@@ -178,6 +201,7 @@ def view(results: Results) -> dict[str, Any]:
         "sources": results.sources,
         "funnel": results.funnel,
         "leakage": sets(results.leakage),
+        "repeats": results.repeats,
         "classes": sorted(per_class.items(), key=lambda item: (-item[1]["f1"], item[0])),
         "trained": results.trained,
         "strata": sorted(results.balance["strata"], key=lambda row: (-row["documents"], row["stratum"])),
@@ -249,8 +273,9 @@ def stage(
         leakage=read_json(leakage / "leakage.json"),
         predictions=read_table(evaluate / "predictions.parquet", ["side", "label", "predicted"]).to_pylist(),
         explanations=read_json(explain / "explanations.json"),
+        repeats=repeats(dedup, clean),
     )
-    told = metrics(evaluation, results.funnel, results.leakage)
+    told = metrics(evaluation, results.funnel, results.leakage, results.repeats)
     write_json(out_metrics, told)
     write_figures(out_figures, figures(results))
     with writing(out_page) as beside:

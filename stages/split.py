@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import pyarrow as pa
 import pyarrow.compute
 
-from stages.core import contamination, minhash
+from stages.core import contamination, shingles
 from stages.core.contamination import Grams, Index, Overlaps
 from stages.core.faults import Fault, did_you_mean
 from stages.core.files import write_json
@@ -91,7 +91,7 @@ def read_shard(path: Path, gone: Path, dedup: Path, together: Sequence[str], dat
 
 def digest(text: str) -> int:
     """64 bits that texts have in common which are equal but for case and white space."""
-    return int.from_bytes(blake2b(minhash.normalised(text).encode(), digest_size=8).digest(), "little")
+    return int.from_bytes(blake2b(shingles.normalised(text).encode(), digest_size=8).digest(), "little")
 
 
 def ties(keys: Mapping[str, str | None]) -> tuple[str, ...]:
@@ -149,9 +149,9 @@ class Corpus:
 
     def parts(self, wanted: Collection[str]) -> list[Part]:
         """Of each shard the documents with these ids."""
-        fast = sum(path.stat().st_size for path in self.paths) >= minhash.MANY
+        fast = sum(path.stat().st_size for path in self.paths) >= shingles.MANY
         if fast:
-            minhash.ready(self.p.unit, self.p.ngram)
+            contamination.ready(self.p.unit, self.p.ngram)
         chosen = ([one for one in ids if one in wanted] for ids in self.ids)
         return [Part(path, ids, self.p, fast) for path, ids in zip(self.paths, chosen, strict=True)]
 

@@ -32,6 +32,7 @@ THERE = ", ".join(plugins.nearest("cvs", plugins.names("sources")))
 HEXADECIMAL = "64 hexadecimal digits are wanted, as `sha256sum FILE` prints them"
 
 # What is changed in params.yaml, and what `check` says to it; a key with a dot in it can't be in a path.
+LIKE_MASK = "mask, markup, mojibake, whitespace, boilerplate, pii, unicode"
 FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "unknown section": (
         {"trian": {}},
@@ -109,7 +110,7 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "unknown cleaner": (
         {"clean.steps": ["markup", "masks"]},
-        ["clean.steps: no 'masks' in stages/cleaners; there is: mask, markup, mojibake, whitespace, pii, unicode"],
+        [f"clean.steps: no 'masks' in stages/cleaners; there is: {LIKE_MASK}"],
     ),
     "unknown augmenter": (
         {"augment.method": "random_words"},
@@ -128,7 +129,7 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "parameters for a plug-in that there is not": (
         {"cleaners.maks": {}},
-        ["cleaners.maks: no 'maks' in stages/cleaners; there is: mask, markup, mojibake, whitespace, pii, unicode"],
+        [f"cleaners.maks: no 'maks' in stages/cleaners; there is: {LIKE_MASK}"],
     ),
     "missing parameters of a plug-in": (
         {"explainers.lime": GONE},
@@ -221,6 +222,12 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "together above the threshold": (
         {"dedup.together": 0.9},
         ["dedup: together 0.9 is above threshold 0.8, from which the later document is dropped; lower it"],
+    ),
+    "more recall than there are permutations for": (
+        {"dedup.threshold": 0.1, "dedup.together": 0.1, "dedup.permutations": 16},
+        [
+            "dedup: recall 0.99 at threshold 0.1 takes more than 16 permutations; raise these or lower it",
+        ],
     ),
     "pinned weights without files and places": (
         {"weights.files": {}, "weights.places": []},

@@ -1,6 +1,7 @@
 """The report: counts that add up, an honest first line, tracked files without text."""
 
 import re
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -200,6 +201,32 @@ def test_leaks_that_are_left_are_metrics_and_those_that_were_found_are_on_the_pa
     page = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
     table = page.partition('aria-label="Leaks"')[2].partition("</table>")[0]
     assert re.sub("<[^>]*>", " ", table).split()[-8:] == ["exams", "7", "–", "–", "5", "→", "4", "–"]
+
+
+def test_the_quality_of_dedup_is_told_where_it_was_asked_for(tmp_path: Path) -> None:
+    built(tmp_path)
+    reported(tmp_path)
+    assert "repeats" not in read_json(tmp_path / "reports/metrics.json")
+    sample = {"documents": 4, "removed": 1, "removed_without_reason": 0.0, "pairs": 3, "recall": 0.75}
+    edits = [{"edit": "a word put in", "jaccard": 0.8, "found": {"0.5": 1.0, "0.8": 0.5}}]
+    clusters = [{"first": "d3", "documents": 9, "kept": 2}, {"first": "d1", "documents": 3, "kept": 1}]
+    sweep = [{"threshold": 0.8, "removed": 2, "pairs": 3, "recall": 0.75}]
+    quality = {"sample": sample, "edits": edits, "clusters": clusters, "sweep": sweep}
+    write_json(tmp_path / "data/dedup/quality.json", quality | {"lines": [{"line": SECRET, "share": 0.5}]})
+    for path in OUTPUTS[1:2]:
+        shutil.rmtree(tmp_path / path)
+    reported(tmp_path)
+    assert read_json(tmp_path / "reports/metrics.json")["repeats"] == sample
+    assert read_json(tmp_path / "reports/figures/thresholds.json") == sweep
+    assert read_json(tmp_path / "reports/figures/edits.json")[1] == {
+        "label": "a word put in",
+        "threshold": 0.8,
+        "found": 0.5,
+    }
+    page = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
+    told = page.partition("How well repeats are found")[2].partition("</details>")[0]
+    assert "<td>9</td><td>2</td><td>&lt;script&gt;" in told and "dropped by a later stage" in told
+    assert all(SECRET.encode() not in content for name, content in outputs(tmp_path).items() if name.endswith("json"))
 
 
 def test_the_label_budget_says_what_became_of_the_rest(tmp_path: Path) -> None:

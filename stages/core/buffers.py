@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
 Places = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 BATCH = 2**18  # bytes of text that are worked on at one time: what is made of them stays near the processor
 
 
@@ -27,17 +28,24 @@ class Texts(NamedTuple):
     @classmethod
     def of(cls, texts: Sequence[str]) -> "Texts":
         """Texts that are not in a column yet."""
-        return cls.buffers(pa.array(texts, pa.string()))
+        return cls.buffers(pa.array(texts, pa.large_string()))
 
     @classmethod
     def buffers(cls, column: Any) -> "Texts":
         """What an Arrow array of texts has in memory, from the first of them on."""
         _, offsets, data = column.buffers()
-        places = np.zeros(1, np.int32) if offsets is None else np.frombuffer(offsets, np.int32)
+        wide = np.int64 if pa.types.is_large_string(column.type) else np.int32
+        places = np.zeros(1, wide) if offsets is None else np.frombuffer(offsets, wide)
         places = places[column.offset : column.offset + len(column) + 1].astype(np.int64)
         # Read-only wherever it comes from: numba compiles once more for what is not.
         content = np.frombuffer(memoryview(data or b"").toreadonly(), np.uint8)[places[0] : places[-1]]
         return cls(content, places - places[0])
+
+    def those(self, chosen: Flags) -> list[str]:
+        """Some of them."""
+        places = zip(self.offsets[:-1][chosen].tolist(), self.offsets[1:][chosen].tolist(), strict=True)
+        data = self.data.data
+        return [str(data[begin:end], "utf-8") for begin, end in places]
 
     def batches(self) -> Iterator["Texts"]:
         """Some at a time: BATCH bytes, or one text that is longer."""

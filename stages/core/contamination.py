@@ -17,9 +17,8 @@ import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
 
-from stages.core import minhash
 from stages.core.buffers import Places, Texts
-from stages.core.minhash import Hashes
+from stages.core.shingles import Hashes, sets
 
 pc: Any = pyarrow.compute  # its functions are made while it is imported
 OTHER = r"[^\p{L}\p{M}\p{N}_]+"
@@ -137,9 +136,14 @@ def ngrams(columns: Iterable[pa.Array], unit: str, size: int, *, fast: bool) -> 
     for column in columns:
         words = plain(column)
         texts = Texts.buffers(words)
-        hashes, bounds = minhash.sets(texts, unit, size, fast)
+        hashes, bounds = sets(texts, unit, size, fast)
         sizes, empty = np.diff(bounds), np.diff(texts.offsets) == 0
         kept = np.repeat(~empty, sizes)
         same = np.array(digests(words), np.uint64)
         found.append(Grams(hashes[kept], np.where(empty, 0, sizes), same))
     return Grams.joined(found)
+
+
+def ready(unit: str, size: int) -> None:
+    """Compiles what n-grams take, so that the processes of an engine find it and don't all compile it at once."""
+    ngrams([pa.array(["a"])], unit, size, fast=True)
