@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stages.core import shingles
 from stages.core.faults import Fault
 from stages.core.params import Section
 from stages.core.records import Document
@@ -375,7 +376,11 @@ def test_a_leak_is_found_and_goes_where_that_is_wanted(tmp_path: Path, kind: str
     assert "train-2" not in found.side_of and found.side_of["test-2"] == "test"
 
 
-def test_what_goes_says_why_and_the_pairs_are_kept_as_evidence(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fast", [False, True])
+def test_what_goes_says_why_and_the_pairs_are_kept_as_evidence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fast: bool
+) -> None:
+    monkeypatch.setattr(shingles, "MANY", 0 if fast else shingles.MANY)
     learned = f"{LONG} and that is all there is to it"
     some = sided(**FILL | {"train": [*FILL["train"], learned]})
     p = parameters(validation=0, test=0, leakage=LEAKAGE.model_copy(update={"remove": ("ngrams",)}))
