@@ -124,8 +124,7 @@ def recall(rows: list[Synthetic], found: Found, kind: str) -> tuple[int, int, in
     there = [(n, start, end) for n, row in enumerate(rows) for one, start, end in row.values if one == kind]
     taken = [(n, start, end) for n, each in enumerate(found) for one, start, end in each if one == kind]
     covered = sum(any(n == m and a <= start and end <= b for m, a, b in taken) for n, start, end in there)
-    known = [(n, start, end) for n, row in enumerate(rows) for one, start, end in row.values if one == kind]
-    wrong = sum(not any(n == m and a < end and start < b for m, a, b in known) for n, start, end in taken)
+    wrong = sum(not any(n == m and a < end and start < b for m, a, b in there) for n, start, end in taken)
     return len(there), covered, wrong
 
 
