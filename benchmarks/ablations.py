@@ -20,7 +20,12 @@ EVERY = ["evaluate.splits=[validation]", "explain.documents=0"]
 SETTINGS = {
     "as committed": [],
     "a child with words swapped for half of the passages": ["augment.share=0.5"],
-    "no class weights": ["balance.power=0.0"],
+    "no class weights": ["balancers.frequency.power=0.0"],
+    "class weights by effective number": ["balance.method=effective_number"],
+    "every label picked as often": ["balance.method=oversample", "balance.by=picks"],
+    "focal loss": ["train.focal=2.0"],
+    "logit adjustment, no class weights": ["train.logit_adjustment=1.0", "balancers.frequency.power=0.0"],
+    "without labels that are likely wrong": ["balance.trust.label_error=0.0"],
     "no label smoothing": ["tasks.text_classification.label_smoothing=0.0"],
 }
 

@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core.faults import Fault
-from stages.core.figures import WITHOUT_SPACES
 from stages.core.files import write_json, writing
 from stages.core.hashing import rng, stable_hash, uniform
 from stages.core.numeric import Compute
 from stages.core.page import marked, render
 from stages.core.params import Count, Plugin, Section, Shared
 from stages.core.records import read_table, side_rows
+from stages.core.scripts import WITHOUT_SPACES
 from stages.shell import plugins
 from stages.shell.engine import Engine
 from stages.shell.progress import progress

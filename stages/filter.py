@@ -1,17 +1,19 @@
 """Drop what is not worth learning from, by limits on features."""
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import pyarrow as pa
-from pydantic import field_validator, model_validator
+import pyarrow.compute
+from pydantic import Field, model_validator
 
 from stages.core.faults import Fault
-from stages.core.figures import FEATURES
 from stages.core.params import Section
 from stages.core.records import DROPS, read_drops, read_table, reasons, shards, write_table
 from stages.shell.engine import Engine
 from stages.shell.run import run
+
+pc: Any = pyarrow.compute  # its functions are made while it is imported
 
 
 class Limit(Section):
@@ -29,33 +31,33 @@ class Limit(Section):
 
 class Params(Section):
     limits: dict[str, Limit]
-
-    @field_validator("limits")
-    @classmethod
-    def limits_name_features(cls, limits: dict[str, Limit]) -> dict[str, Limit]:
-        if unknown := [name for name in limits if name not in FEATURES]:
-            raise ValueError(f"no feature {', '.join(unknown)}; there is: {', '.join(FEATURES)}")
-        return limits
+    values: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]]
 
 
-def reason(row: dict[str, Any], limits: dict[str, Limit]) -> str | None:
-    """The first limit, in the declared order, that the document is outside of."""
-    for name, limit in limits.items():
-        if limit.at_least is not None and row[name] < limit.at_least:
-            return f"{name} under {limit.at_least:g}"
-        if limit.at_most is not None and row[name] > limit.at_most:
-            return f"{name} over {limit.at_most:g}"
-    return None
+def verdicts(table: pa.Table, p: Params) -> pa.Array:
+    """Of each document the first limit, in the declared order, that it is outside of; null where there is none."""
+    broken: list[tuple[Any, Any]] = []
+    for name, limit in p.limits.items():
+        if limit.at_least is not None:
+            broken.append((pc.less(table.column(name), limit.at_least), f"{name} under {limit.at_least:g}"))
+        if limit.at_most is not None:
+            broken.append((pc.greater(table.column(name), limit.at_most), f"{name} over {limit.at_most:g}"))
+    for name, values in p.values.items():
+        other = pc.invert(pc.is_in(table.column(name), pa.array(values, pa.string())))
+        broken.append((other, pc.binary_join_element_wise(f"{name} is", table.column(name), " ")))
+    reason = pa.nulls(len(table), pa.string())
+    for outside, why in reversed(broken):
+        reason = pc.if_else(outside, why, reason)
+    return pc.if_else(table.column("given"), None, reason)
 
 
 def filter_shard(path: Path, p: Params, out: Path) -> int:
     """One shard; gives how many documents stay: a given validation or test document always does."""
-    rows = [
-        {"id": row["id"], "reason": None if row["given"] else reason(row, p.limits), "of": None}
-        for row in read_table(path).to_pylist()
-    ]
-    write_table(out / path.name, pa.Table.from_pylist(rows, schema=DROPS))
-    return sum(row["reason"] is None for row in rows)
+    table = read_table(path, ["id", "given", *p.limits, *p.values])
+    reason = verdicts(table, p)
+    rows = pa.Table.from_arrays([table.column("id"), reason, pa.nulls(len(table), pa.string())], schema=DROPS)
+    write_table(out / path.name, rows)
+    return reason.null_count
 
 
 def stage(e: Engine, p: Params, features: Path, out: Path) -> str:

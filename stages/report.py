@@ -34,10 +34,13 @@ class Results(NamedTuple):
     sources: list[Sheet]
     funnel: Funnel
     trained: Counter[str]
+    balance: dict[str, Any]
     history: dict[str, Any]
     evaluation: dict[str, Any]
+    leakage: dict[str, Any]
     predictions: list[dict[str, Any]]
     explanations: dict[str, Any]
+    repeats: dict[str, Any] | None
 
     @property
     def side(self) -> str:
@@ -64,11 +67,36 @@ def numbers(tree: Any) -> Any:
     return round(tree, DECIMALS) + 0.0 if isinstance(tree, float) else tree
 
 
-def metrics(evaluation: Mapping[str, Any], funnel: Funnel) -> dict[str, Any]:
+def repeats(dedup: Path, clean: Path) -> dict[str, Any] | None:
+    """What dedup says of its own quality, where it was asked to; and of each of the largest clusters the first text, as
+    cleaning left it."""
+    if not (dedup / "quality.json").exists():
+        return None
+    told = read_json(dedup / "quality.json")
+    wanted = {one["first"] for one in told["clusters"]}
+    texts = {row["id"]: row["text"] for row in side_rows(clean, ["id", "text"]) if row["id"] in wanted}
+    return told | {"clusters": [one | {"text": texts.get(one["first"])} for one in told["clusters"]]}
+
+
+def metrics(
+    evaluation: Mapping[str, Any], funnel: Funnel, leakage: Mapping[str, Any], repeats: Mapping[str, Any] | None
+) -> dict[str, Any]:
     """What `dvc metrics` compares: numbers, never text."""
     scores = {key: evaluation[key] for key in (*SPLITS, "baseline", "difference") if key in evaluation}
     documents = {step.name: {"in": step.came, "out": step.left} for step in funnel.steps}
-    return numbers(scores) | {"documents": documents}
+    leaks = {name: left(one) for name, one in sets(leakage)}
+    quality = {"repeats": repeats["sample"]} if repeats else {}
+    return numbers(scores | quality) | {"documents": documents, "leakage": leaks}
+
+
+def sets(leakage: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The sets of documents that are held out from training, benchmarks last."""
+    return [*((side, leakage[side]) for side in SPLITS), *leakage["benchmarks"].items()]
+
+
+def left(held: Mapping[str, Any]) -> dict[str, int]:
+    """Kind of leak → how many documents of a set still have a counterpart in training."""
+    return {kind: count["left"] for kind, count in held.items() if kind != "documents"}
 
 
 def figures(results: Results) -> dict[str, list[dict[str, Any]]]:
@@ -81,10 +109,23 @@ def figures(results: Results) -> dict[str, list[dict[str, Any]]]:
             {"stage": f"{n} {step.name}", "in": step.came, "out": step.left}
             for n, step in enumerate(results.funnel.steps, 1)
         ],
+        "balance.json": [{**row, "stratum": drawn(row["stratum"])} for row in results.balance["strata"]],
+        "doubts.json": [
+            {**row, "label": drawn(row["label"]), "likely": row["likely"] and drawn(row["likely"])}
+            for row in results.balance["doubts"]["worst"]
+        ],
         "per_class.json": [{"label": drawn(one), **row} for one, row in sorted(evaluation["per_class"][side].items())],
         "calibration.json": [one for one in evaluation["calibration"][side] if one["count"]],
     }
-    rounded = {name: [without_text(row, "label", "stage") for row in rows] for name, rows in tables.items()}
+    if results.repeats:
+        tables["thresholds.json"] = results.repeats["sweep"]
+        tables["edits.json"] = [
+            {"label": one["edit"], "threshold": float(threshold), "found": found}
+            for one in results.repeats["edits"]
+            for threshold, found in one["found"].items()
+        ]
+    names = ("id", "label", "likely", "other", "stage", "stratum")
+    rounded = {name: [without_text(row, *names) for row in rows] for name, rows in tables.items()}
     return rounded | {"confusion.csv": [{"actual": drawn(a), "predicted": drawn(b)} for a, b in pairs(results)]}
 
 
@@ -142,7 +183,7 @@ def in_order(names: Iterable[str], first: Sequence[str]) -> list[str]:
 
 def view(results: Results) -> dict[str, Any]:
     """What the template draws."""
-    told, side = metrics(results.evaluation, results.funnel), results.side
+    told, side = metrics(results.evaluation, results.funnel, results.leakage, results.repeats), results.side
     ranked = verdict.ranked(told)
     per_class, counts = results.evaluation["per_class"][side], Counter(pairs(results))
     rows = list(matrix(sorted(per_class), counts))
@@ -159,8 +200,12 @@ def view(results: Results) -> dict[str, Any]:
         "stages": results.stages,
         "sources": results.sources,
         "funnel": results.funnel,
+        "leakage": sets(results.leakage),
+        "repeats": results.repeats,
         "classes": sorted(per_class.items(), key=lambda item: (-item[1]["f1"], item[0])),
         "trained": results.trained,
+        "strata": sorted(results.balance["strata"], key=lambda row: (-row["documents"], row["stratum"])),
+        "doubts": results.balance["doubts"],
         "matrix": rows,
         "confusions": mistakes[:CONFUSIONS],
         "mistakes": sum(one.number for one in mistakes),
@@ -172,6 +217,14 @@ def view(results: Results) -> dict[str, Any]:
         "explanations": results.explanations,
         "settings": results.evaluation.get("settings", {}),
     }
+
+
+def with_texts(balance: dict[str, Any], clean: Path) -> dict[str, Any]:
+    """What balance tells, with the cleaned texts of the labels in doubt: for the page alone."""
+    wanted = {row["id"]: row for row in balance["doubts"]["worst"]}
+    texts = {row["id"]: row["text"] for row in side_rows(clean, ["id", "text"]) if row["id"] in wanted}
+    worst = [{**row, "text": texts[row["id"]]} for row in wanted.values()]
+    return balance | {"doubts": balance["doubts"] | {"worst": worst}}
 
 
 def page(context: Mapping[str, Any]) -> str:
@@ -195,6 +248,7 @@ def stage(
     clean: Path,
     filtered: Path,
     split: Path,
+    leakage: Path,
     augment: Path,
     balance: Path,
     train: Path,
@@ -213,12 +267,15 @@ def stage(
         sources=sheets(ingest, ways),
         funnel=count(ways, clean, split),
         trained=Counter(row["label"] for row in side_rows(clean, ["id", "label"]) if row["id"] in used),
+        balance=with_texts(read_json(balance / "balance.json"), clean),
         history=read_json(train / "history.json"),
         evaluation=evaluation,
+        leakage=read_json(leakage / "leakage.json"),
         predictions=read_table(evaluate / "predictions.parquet", ["side", "label", "predicted"]).to_pylist(),
         explanations=read_json(explain / "explanations.json"),
+        repeats=repeats(dedup, clean),
     )
-    told = metrics(evaluation, results.funnel)
+    told = metrics(evaluation, results.funnel, results.leakage, results.repeats)
     write_json(out_metrics, told)
     write_figures(out_figures, figures(results))
     with writing(out_page) as beside:

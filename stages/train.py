@@ -43,6 +43,8 @@ class Params(Section):
     weight_decay: Annotated[float, Field(ge=0.0)]
     warmup: Share
     max_gradient_norm: Rate
+    focal: Annotated[float, Field(ge=0.0)]
+    logit_adjustment: Annotated[float, Field(ge=0.0)]
     metric: Annotated[str, Plugin("metrics")]
     checkpoint_steps: Positive
     seed: int
@@ -114,6 +116,23 @@ def optimizer(model: Any, p: Params) -> "torch.optim.Optimizer":
     return torch.optim.AdamW(settings, fused=True)
 
 
+def prior(samples: Sequence[Sample], labels: int) -> "torch.Tensor":
+    """(labels): the share of each in what an epoch counts: what balance evens out is not adjusted once more."""
+    import torch
+
+    counted = torch.zeros(labels, dtype=torch.float64)
+    for sample in samples:
+        counted[sample.target] += sample.weight * sample.picks
+    return (counted / counted.sum()).float()
+
+
+def focused(logits: "torch.Tensor", targets: "torch.Tensor", gamma: float) -> "torch.Tensor":
+    """(batch): (1 - p)^gamma, p the probability of a document's label: the focal loss is cross-entropy weighted so, and
+    gradients go through the weight (Lin et al. 2017)."""
+    wrong = -logits.log_softmax(-1).gather(-1, targets[:, None])[:, 0].expm1()
+    return wrong.clamp_min(1e-6) ** gamma  # at 0 the gradient of a root has no end
+
+
 def diverged(what: str, step: int) -> str:
     """What to say of a loss that is no number; before the first step no rate can be to blame."""
     if not step:
@@ -133,6 +152,9 @@ class Trainer:
         self.steps = self.steps_per_epoch * p.epochs
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda n: rate(n, self.steps, p.warmup))
         self.task = plugins.load("tasks", p.model.task)
+        # Added to what the model says while it learns: its own logits are then those of equally frequent labels, or as
+        # near to it as the factor has it (Menon et al. 2021).
+        self.offset = prior(samples, model.config.num_labels).log() * p.logit_adjustment if p.logit_adjustment else None
         self.progress = Progress()
         self.best: dict[str, Any] = {}
 
@@ -146,6 +168,10 @@ class Trainer:
         logits = self.model(input_ids=ids, attention_mask=mask).logits
         targets = torch.tensor([sample.target for sample in batch])
         weights = torch.tensor([sample.weight for sample in batch])
+        if self.offset is not None:
+            logits = logits + self.offset
+        if self.p.focal:
+            weights = weights * focused(logits, targets, self.p.focal)
         loss = self.task.loss(logits, targets, weights, self.p.objective)
         if not torch.isfinite(loss):
             raise Fault(diverged(f"the loss is {loss.item()}", self.progress.step))

@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from stages import split
 from stages.augment import Params, children
 from stages.augmenters import random_word
 from stages.core.hashing import uniform
+from stages.core.labels import used
 from stages.core.records import Document, Span
+from stages.core.sides import Item
 
 DOCUMENTS = [
     Document(f"{n:x}", f"{n} solve a linear system of equations", "x", "docs", None, "g", {}) for n in range(40)
@@ -48,8 +49,8 @@ def test_no_child_where_nothing_changed() -> None:
 
 
 def test_whom_the_label_budget_picks_says_nothing_of_who_gets_a_child() -> None:
-    labelled = [split.Item(f"{n:x}", "x", ()) for n in range(4000)]
-    chosen = split.used(labelled, split.Params(validation=0.1, test=0.1, labels=1000, seed=1))
+    labelled = [Item(f"{n:x}", "x", ()) for n in range(4000)]
+    chosen = used(labelled, 1000, 1)
     drawn = [one for one in chosen if uniform("augment", one, 1) < 0.2]
     assert 150 < len(drawn) < 250
 

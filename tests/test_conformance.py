@@ -34,10 +34,13 @@ SETTINGS = check(read(ROOT / "params.yaml")).values
 INTERFACE: dict[str, dict[str, list[str]]] = {
     "sources": {"attributes": ["p"], "needs": ["p"], "parts": ["p", "paths"], "read": ["p", "part", "paths"]},
     "cleaners": {"clean": ["text", "p"]},
+    "statistics": {"described": ["batch", "p", "fitted"]},
     "augmenters": {"augment": ["text", "p", "seed"]},
+    "balancers": {"targets": ["counts", "p"]},
     "tasks": {"labels": ["seen"], "loss": ["logits", "targets", "weights", "p"]},
     "architectures": {"faults": ["model", "p"], "build": ["p", "labels", "vocabulary", "max_tokens", "weights"]},
     "metrics": {"score": ["counts"]},
+    "splitters": {"faults": ["sizes", "p"], "sides": ["items", "sizes", "p", "seed"]},
     "explainers": {"explain": ["value", "words", "p", "seed"]},
     "engines": {"executor": []},
 }
@@ -96,6 +99,17 @@ def test_an_augmenter_draws_from_its_seed_alone(plugin: ModuleType):
     assert [plugin.augment(text, settings(plugin), seed) for seed in range(8)] == first
     assert len(set(first)) > 1
     assert all(isinstance(plugin.augment(text, settings(plugin), 2**64 - 1), str) for text in TEXTS)
+
+
+@every("balancers")
+def test_a_balancer_makes_labels_more_alike_and_loses_none(plugin: ModuleType):
+    counts = {"x": 900, "y": 90, "z": 1}
+    targets = plugin.targets(counts, settings(plugin))
+    assert targets.keys() == counts.keys()
+    assert targets["x"] >= targets["y"] >= targets["z"] >= 1
+    assert targets["x"] / targets["z"] < 900
+    assert plugin.targets(dict(reversed(counts.items())), settings(plugin)) == pytest.approx(targets)
+    assert plugin.targets({"x": 7, "y": 7}, settings(plugin)) == pytest.approx({"x": 7, "y": 7})
 
 
 @every("metrics")

@@ -77,7 +77,8 @@ TOLD: dict[str, tuple[str, dict[str, Any], str]] = {
         {"train": {"epochs": 0, "seed": 10**5}, "clean": {"steps": ["mask", "masks"]}},
         (
             "params.yaml: 2 to mend:\n"
-            "  clean.steps: no 'masks' in stages/cleaners; there is: mask, markup, mojibake, whitespace, pii, unicode\n"
+            "  clean.steps: no 'masks' in stages/cleaners; there is: "
+            "mask, markup, mojibake, whitespace, boilerplate, pii, unicode\n"
             "  train.epochs: input should be greater than 0, not 0"
         ),
     ),

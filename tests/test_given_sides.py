@@ -49,7 +49,8 @@ with engine() as e:
         if name not in ("explain", "report"):
             paths = [Path(path) for path in one["cmd"].split()[3:]]
             stage = importlib.import_module(f"stages.{name}").stage
-            print(name, whole(stage, e, settings(name), paths[:-1], paths[-1:]))
+            outs = len(one["outs"])
+            print(name, whole(stage, e, settings(name), paths[:-outs], paths[-outs:]))
 """
 
 

@@ -37,6 +37,7 @@ MEASURE = """<script>addEventListener("load", () => {
 POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
 HEADINGS = [
     *("Beside the linear baseline", "How it was built", "Where it came from", "From source to training set"),
+    *("What training counts", "Labels in doubt"),
     *("Class by class", "What is taken for what", "Training", "Calibration", "Explained predictions"),
 ]
 
@@ -101,7 +102,7 @@ HOSTILE = (
 # The words of the project that come from outside: labels, reasons, places, ids, explainers, metrics, names of stages.
 OUTSIDE = {
     *("graphs", "plots", "near-duplicate", "empty", "too short", "not Python", "docs", "a:1", "lime", "shap", "secret"),
-    *("log_loss", "d1", "mend the text"),
+    *("not picked", "log_loss", "d1", "mend the text"),
 }
 STYLES = re.compile(r"--[sw]: ?[\d.]+%?;?|max-width: ?[\d.]+px;?")
 
@@ -186,7 +187,7 @@ def test_the_test_would_see_a_script_run(hostile: dict[str, str], tmp_path: Path
 
 def test_no_label_ends_the_script_of_the_page_that_dvc_plots_makes(tmp_path: Path) -> None:
     reported(spoiled_project(tmp_path))
-    for name in ("per_class.json", "confusion.csv"):
+    for name in ("balance.json", "doubts.json", "per_class.json", "confusion.csv"):
         written = (tmp_path / "reports/figures" / name).read_text(encoding="utf-8")
         assert "‹script>document.title" in written and "<" not in written
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from argparse import Namespace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ from ruamel.yaml import YAML
 
 from stages.commands import check as command
 from stages.core.faults import Fault
-from stages.core.figures import FEATURES
 from stages.shell import plugins
 from stages.shell.params import check, frozen, read, settings
+from stages.statistics import lexical
 from tests.conftest import as_nobody, importable
 from tests.sources.tables import table
 
@@ -31,6 +32,7 @@ THERE = ", ".join(plugins.nearest("cvs", plugins.names("sources")))
 HEXADECIMAL = "64 hexadecimal digits are wanted, as `sha256sum FILE` prints them"
 
 # What is changed in params.yaml, and what `check` says to it; a key with a dot in it can't be in a path.
+LIKE_MASK = "mask, markup, mojibake, whitespace, boilerplate, pii, unicode"
 FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "unknown section": (
         {"trian": {}},
@@ -108,7 +110,7 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "unknown cleaner": (
         {"clean.steps": ["markup", "masks"]},
-        ["clean.steps: no 'masks' in stages/cleaners; there is: mask, markup, mojibake, whitespace, pii, unicode"],
+        [f"clean.steps: no 'masks' in stages/cleaners; there is: {LIKE_MASK}"],
     ),
     "unknown augmenter": (
         {"augment.method": "random_words"},
@@ -127,7 +129,7 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "parameters for a plug-in that there is not": (
         {"cleaners.maks": {}},
-        ["cleaners.maks: no 'maks' in stages/cleaners; there is: mask, markup, mojibake, whitespace, pii, unicode"],
+        [f"cleaners.maks: no 'maks' in stages/cleaners; there is: {LIKE_MASK}"],
     ),
     "missing parameters of a plug-in": (
         {"explainers.lime": GONE},
@@ -221,6 +223,12 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"dedup.together": 0.9},
         ["dedup: together 0.9 is above threshold 0.8, from which the later document is dropped; lower it"],
     ),
+    "more recall than there are permutations for": (
+        {"dedup.threshold": 0.1, "dedup.together": 0.1, "dedup.permutations": 16},
+        [
+            "dedup: recall 0.99 at threshold 0.1 takes more than 16 permutations; raise these or lower it",
+        ],
+    ),
     "pinned weights without files and places": (
         {"weights.files": {}, "weights.places": []},
         [
@@ -265,13 +273,89 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"evaluate.splits": ["test"], "explain.side": "validation"},
         ["explain.side: validation is not evaluated; add it to evaluate.splits, or name another side"],
     ),
+    "less trust in labels that nobody judges": (
+        {"balance.trust.label_error": 0.5, "baseline.folds": 0},
+        ["balance.trust.label_error: 0.5, but baseline.folds is 0: nobody looks; set it to 5, or this to 1.0"],
+    ),
     "limits of no feature": (
         {"filter.limits": {"wrods": {"at_least": 1, "at_most": None}}},
-        [f"filter.limits: no feature wrods; there is: {', '.join(FEATURES)}"],
+        [f"filter.limits.wrods: no such feature; did you mean words?; there is: {', '.join(lexical.COLUMNS)}"],
+    ),
+    "limits where no statistics are": (
+        {"features.statistics": ()},
+        [
+            *(
+                f"filter.limits.{name}: only statistics lexical give it; add lexical to features.statistics"
+                for name in ("words", "letter_share")
+            ),
+        ],
+    ),
+    "limits and values of the wrong kind": (
+        {
+            "features.statistics": ("language",),
+            "filter.limits": {"language": {"at_least": 1, "at_most": None}},
+            "filter.values": {"language_score": ("high",)},
+        },
+        [
+            "filter.limits.language: it is a text and has no limits; say in filter.values which ones stay",
+            "filter.values.language_score: it is a number; give it a limit in filter.limits",
+        ],
+    ),
+    "no value that stays": (
+        {"features.statistics": ("lexical", "language"), "filter.values": {"language": ()}},
+        ["filter.values.language: at least 1 wanted, not ()"],
+    ),
+    "statistics twice": (
+        {"features.statistics": ("lexical", "lexical")},
+        ["features.statistics: lexical: named more than once; once is enough"],
+    ),
+    "sources to learn from that there are not": (
+        {"features.statistics": ("lexical", "quality"), "statistics.quality.sources": ("dosc", "docs")},
+        ["statistics.quality.sources: no source 'dosc' in ingest.sources; did you mean docs?"],
     ),
     "nothing left to train": (
         {"split.validation": 0.5, "split.test": 0.5},
         ["split: validation and test leave nothing to train; lower them"],
+    ),
+    "a share and a count": (
+        {"split.test": 500},
+        ["split: validation 0.08 is a share and test 500 is a count; give both in the same way"],
+    ),
+    "a date that YAML reads as one": (
+        {"split.validation": "2025-01-01", "split.test": date(2026, 1, 1)},
+        [
+            (
+                "split.test: a share such as 0.1, a count such as 500 or, for method temporal, a date such as "
+                '"2026-01-31" is wanted, not datetime.date(2026, 1, 1); put a date in quotes'
+            )
+        ],
+    ),
+    "unknown way to split": (
+        {"split.method": "stratify"},
+        [f"split.method: {plugins.unknown('splitters', 'stratify')}"],
+    ),
+    "dates for a method that has no use for them": (
+        {"split.validation": "2025", "split.test": "2026"},
+        ["split: method stratified takes shares or counts, no dates; method temporal takes them"],
+    ),
+    "unknown fold": (
+        {"split.method": "k_fold", "split.test": 0.25, "splitters.k_fold.fold": 4},
+        ["splitters.k_fold.fold: there is no fold 4; test 0.25 makes 4, 0 to 3"],
+    ),
+    "a source on two sides": (
+        {"splitters.source": {"validation": ["docs"], "test": ["docs"]}},
+        ["splitters.source: docs: on validation and on test; name it once"],
+    ),
+    "benchmarks that are not told apart": (
+        {"benchmarks.sources": [MINE | {"name": "test"}, MINE, MINE]},
+        [
+            "benchmarks.sources: a side or another one is named test; give each a name of its own",
+            "benchmarks.sources: a side or another one is named mine; give each a name of its own",
+        ],
+    ),
+    "a benchmark with a mistake": (
+        {"benchmarks.sources": [MINE | {"rejects": 2.0}]},
+        ["benchmarks.sources[0].rejects: input should be less than or equal to 1, not 2.0"],
     ),
 }
 

@@ -122,6 +122,14 @@ def test_it_writes_the_sha256_and_nothing_else(project: Path, capsys: pytest.Cap
     ]
 
 
+def test_a_benchmark_is_pinned_as_a_source_is(project: Path, capsys: pytest.CaptureFixture[str]):
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    (project / "params.yaml").write_text(edited(text, {("benchmarks", "sources"): Written(SOURCE)}))
+    assert pinned() == 0
+    assert read(project / "params.yaml")["benchmarks"]["sources"][0]["files"][0]["sha256"] == SHA256
+    assert "  2 rows\n" in capsys.readouterr().out
+
+
 def test_a_dry_run_shows_and_writes_nothing(project: Path, capsys: pytest.CaptureFixture[str]):
     before = (project / "params.yaml").read_bytes()
     assert pinned("--dry-run") == 0

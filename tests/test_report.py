@@ -1,6 +1,7 @@
 """The report: counts that add up, an honest first line, tracked files without text."""
 
 import re
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +17,16 @@ from stages.core.files import read_json, write_json
 from stages.core.records import Document, write_documents, write_table
 
 INPUTS = (
-    *("dvc.yaml", "data/ingest", "data/dedup", "data/clean", "data/filter", "data/split", "data/augment"),
+    *(
+        "dvc.yaml",
+        "data/ingest",
+        "data/dedup",
+        "data/clean",
+        "data/filter",
+        "data/split",
+        "data/leakage",
+        "data/augment",
+    ),
     *("data/balance", "models/train", "reports/evaluate", "reports/explain"),
 )
 OUTPUTS = ("reports/metrics.json", "reports/figures", "reports/index.html")
@@ -35,6 +45,20 @@ SOURCE = {
     "unwanted": 30,
     "over_quota": 2,
     "pins": [{"of": f"{n}.csv", "sha256": f"{n}" * 64} for n in range(5)],
+}
+DOUBT = {"id": "d3", "label": "graphs", "likely": "plots", "margin": -0.51234, "other": None}
+BALANCE = {
+    "strata": [
+        {"stratum": "graphs", "documents": 2, "counts_as": 2.5},
+        {"stratum": "plots", "documents": 1, "counts_as": 0.5},
+    ],
+    "doubts": {
+        "judged": 3,
+        "label_errors": 1,
+        "conflicts": 1,
+        "pairs": [{"label": "graphs", "likely": "plots", "documents": 1}],
+        "worst": [DOUBT, {"id": "d4", "label": "plots", "likely": None, "margin": None, "other": "d0"}],
+    },
 }
 DAG = """
 stages:
@@ -108,10 +132,15 @@ def write_data(root: Path) -> None:
     sides = {"d3": "train", "d4": "train", "d5": "train", "d6": "validation", "d7": "test", "d8": "train"}
     split = [{"id": one, "side": side, "used": one in ("d3", "d4"), "reason": None} for one, side in sides.items()]
     table(root / "data/split", split, **reasons, side=texts["d"], used=texts["b"])
+    told = {kind: {"found": n, "left": n // 2} for n, kind in enumerate(("exact", "near", "template", "ngrams"), 1)}
+    exams = {"exams": {"documents": 7, "ngrams": {"found": 5, "left": 4}}}
+    leaks = {"validation": {"documents": 1, **told}, "test": {"documents": 1, **told}, "benchmarks": exams}
+    write_json(root / "data/leakage/leakage.json", leaks)
     child = documents[3]._replace(id="c3", origin="d3")
     write_documents(root / "data/augment" / SHARD, [child], pa.struct([("n", pa.int64())]))
-    picks = [{"id": one, "picks": n} for one, n in (("d3", 1), ("d4", 0), ("c3", 2))]
-    table(root / "data/balance", picks, id=texts["d"], picks=pa.int32())
+    rows = [{"id": one, "reason": why} for one, why in (("d3", None), ("d4", "not picked"), ("c3", None))]
+    table(root / "data/balance", rows, **reasons)
+    write_json(root / "data/balance/balance.json", BALANCE)
 
 
 def built(root: Path, gap: float = 0.05, sides: tuple[str, ...] = ("validation", "test")) -> Path:
@@ -164,6 +193,42 @@ def test_metrics_hold_scores_beside_the_baseline_and_the_documents_of_each_stage
     }
 
 
+def test_leaks_that_are_left_are_metrics_and_those_that_were_found_are_on_the_page(tmp_path: Path) -> None:
+    reported(built(tmp_path))
+    left = {"exact": 0, "near": 1, "template": 1, "ngrams": 2}
+    told = read_json(tmp_path / "reports/metrics.json")["leakage"]
+    assert told == {"test": left, "validation": left, "exams": {"ngrams": 4}}
+    page = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
+    table = page.partition('aria-label="Leaks"')[2].partition("</table>")[0]
+    assert re.sub("<[^>]*>", " ", table).split()[-8:] == ["exams", "7", "–", "–", "5", "→", "4", "–"]
+
+
+def test_the_quality_of_dedup_is_told_where_it_was_asked_for(tmp_path: Path) -> None:
+    built(tmp_path)
+    reported(tmp_path)
+    assert "repeats" not in read_json(tmp_path / "reports/metrics.json")
+    sample = {"documents": 4, "removed": 1, "removed_without_reason": 0.0, "pairs": 3, "recall": 0.75}
+    edits = [{"edit": "a word put in", "jaccard": 0.8, "found": {"0.5": 1.0, "0.8": 0.5}}]
+    clusters = [{"first": "d3", "documents": 9, "kept": 2}, {"first": "d1", "documents": 3, "kept": 1}]
+    sweep = [{"threshold": 0.8, "removed": 2, "pairs": 3, "recall": 0.75}]
+    quality = {"sample": sample, "edits": edits, "clusters": clusters, "sweep": sweep}
+    write_json(tmp_path / "data/dedup/quality.json", quality | {"lines": [{"line": SECRET, "share": 0.5}]})
+    for path in OUTPUTS[1:2]:
+        shutil.rmtree(tmp_path / path)
+    reported(tmp_path)
+    assert read_json(tmp_path / "reports/metrics.json")["repeats"] == sample
+    assert read_json(tmp_path / "reports/figures/thresholds.json") == sweep
+    assert read_json(tmp_path / "reports/figures/edits.json")[1] == {
+        "label": "a word put in",
+        "threshold": 0.8,
+        "found": 0.5,
+    }
+    page = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
+    told = page.partition("How well repeats are found")[2].partition("</details>")[0]
+    assert "<td>9</td><td>2</td><td>&lt;script&gt;" in told and "dropped by a later stage" in told
+    assert all(SECRET.encode() not in content for name, content in outputs(tmp_path).items() if name.endswith("json"))
+
+
 def test_the_label_budget_says_what_became_of_the_rest(tmp_path: Path) -> None:
     reported(built(tmp_path))
     page = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
@@ -183,6 +248,37 @@ def test_each_source_has_a_data_sheet_whose_counts_add_up(tmp_path: Path) -> Non
         *("pinned 0.csv 000000000000 1.csv", "2 more 3.csv 333333333333"),
     ):
         assert said in told, told
+
+
+def test_what_training_counts_is_shown_before_and_after(tmp_path: Path) -> None:
+    reported(built(tmp_path))
+    assert read_json(tmp_path / "reports/figures/balance.json") == BALANCE["strata"]
+    page = (tmp_path / "reports/index.html").read_text(encoding="utf-8").partition('id="balance"')[2]
+    told = " ".join(re.sub("<[^>]*>", " ", page.partition("</section>")[0]).split())
+    assert "graphs 2 2.5 1.25" in told and "plots 1 0.5 0.50" in told
+
+
+def test_labels_in_doubt_are_told_with_texts_on_the_page_alone(tmp_path: Path) -> None:
+    reported(built(tmp_path))
+    first, second = read_json(tmp_path / "reports/figures/doubts.json")
+    assert first == DOUBT | {"margin": -0.5123} and second == {
+        "id": "d4",
+        "label": "plots",
+        "likely": None,
+        "other": "d0",
+    }
+    page = (tmp_path / "reports/index.html").read_text(encoding="utf-8").partition('id="doubts"')[2]
+    told = " ".join(re.sub("<[^>]*>", " ", page.partition("</section>")[0]).split())
+    assert "the labels of 1 of 3 training documents likely wrong" in told and "1 came with another label" in told
+    assert "labelled graphs, likely plots margin −.512 · d3 &lt;script&gt;" in told
+    assert "labelled plots d0 has another label · d4 &lt;script&gt;" in told
+
+
+def test_that_nobody_looked_for_wrong_labels_is_said(tmp_path: Path) -> None:
+    nothing = {"judged": 0, "label_errors": 0, "conflicts": 0, "pairs": [], "worst": []}
+    write_json(built(tmp_path) / "data/balance/balance.json", BALANCE | {"doubts": nothing})
+    reported(tmp_path)
+    assert "<code>baseline.folds</code> is 0" in (tmp_path / "reports/index.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -217,7 +313,7 @@ def test_tracked_files_hold_no_text(tmp_path: Path) -> None:
     reported(built(tmp_path))
     files = outputs(tmp_path)
     assert sorted(files) == [
-        *("calibration.json", "confusion.csv", "funnel.json", "index.html"),
+        *("balance.json", "calibration.json", "confusion.csv", "doubts.json", "funnel.json", "index.html"),
         *("loss.json", "metrics.json", "per_class.json", "validation.json"),
     ]
     assert not any(b"secret" in content for name, content in files.items() if name != "index.html")

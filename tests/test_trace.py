@@ -38,9 +38,10 @@ def odd(light: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
         ("clean", ["ingest", "dedup"]),
         ("features", ["clean"]),
         ("filter", ["features"]),
-        ("split", ["clean", "filter", "dedup"]),
+        ("split", ["clean", "filter", "dedup", "benchmarks"]),
     ):
-        clone.run("python", "-m", f"stages.{stage}", *(f"data/{one}" for one in [*ins, stage]), ENGINE="serial")
+        outs = [stage, "leakage"] if stage == "split" else [stage]
+        clone.run("python", "-m", f"stages.{stage}", *(f"data/{one}" for one in [*ins, *outs]), ENGINE="serial")
     clone.run("rm", "-r", "data/augment", "data/balance", "data/tokenize", "reports/explain")
     return clone
 
@@ -118,7 +119,7 @@ def test_a_repeat_names_what_it_repeats(reason: str, built: Clone, inside: Calla
 def test_a_filtered_document(built: Clone, inside: Callable[[Clone], Path]) -> None:
     row = dropped(inside(built) / "filter", "words under 4")
     told = stages(row["id"])
-    assert told["features"]["words"] < 4 and told["split"]["status"] == "gone"
+    assert told["features"]["figures"]["words"] < 4 and told["split"]["status"] == "gone"
     assert screen(row["id"]).endswith("filter     dropped: words under 4")
 
 

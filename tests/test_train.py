@@ -1,17 +1,20 @@
 """Training: batches, rates, the best epoch, and a resumed run that equals one without a break."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from stages import train
 from stages.architectures import bert
+from stages.core import inference
 from stages.core.faults import Fault
 from stages.core.numeric import Compute
 from stages.core.params import Model
@@ -30,6 +33,8 @@ P = Params(
     weight_decay=0.01,
     warmup=0.25,
     max_gradient_norm=1.0,
+    focal=0.0,
+    logit_adjustment=0.0,
     metric="accuracy",
     checkpoint_steps=2,
     seed=1,
@@ -52,10 +57,10 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def trainer(p: Params = P) -> Trainer:
+def trainer(p: Params = P, samples: Sequence[Sample] = SAMPLES) -> Trainer:
     """A tiny model at its start."""
     torch.manual_seed(p.seed)
-    return Trainer(bert.build(SHAPE, LABELS, 12, 8, None).train(), SAMPLES, p)
+    return Trainer(bert.build(SHAPE, LABELS, 12, 8, None).train(), samples, p)
 
 
 def fitted(checkpoints: Checkpoints, p: Params = P) -> Trainer:
@@ -209,3 +214,101 @@ def test_checkpoints_are_those_of_code_parameters_and_inputs(tmp_path: Path) -> 
 def test_validation_gives_the_metric_and_the_loss() -> None:
     scores, loss = train.validated(trainer().model, *VALIDATION, P)
     assert scores.keys() == {"accuracy"} and 0 <= scores["accuracy"] <= 1 and 0 < loss < 3
+
+
+# The loss of unequal classes
+
+RARE = [Sample([2, 5 + n % 2, 3], n % 2, 0.5 if n % 2 else 1.5, 1 if n % 2 else 2) for n in range(8)]
+
+
+def stepped(p: Params) -> tuple[float, dict[str, Any]]:
+    """The loss of a step of a tiny model, and the gradients of its head; in double precision, without dropout."""
+    one = trainer(p, RARE)
+    one.model.double().eval()
+    seen: dict[str, Any] = {}
+    one.optimizer.register_step_pre_hook(
+        lambda *_: seen.update({name: t.grad.clone() for name, t in one.model.classifier.named_parameters()})
+    )
+    return one.step(RARE[:4]), seen
+
+
+def cross_entropy(logits: NDArray[np.float64], targets: list[int], smoothing: float) -> NDArray[np.float64]:
+    """With label smoothing; by numpy alone."""
+    logs = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+    wanted = np.full(logits.shape, smoothing / logits.shape[1])
+    wanted[np.arange(len(targets)), targets] += 1 - smoothing
+    return -(wanted * logs).sum(1)
+
+
+def said(one: Trainer, batch: list[Sample]) -> NDArray[np.float64]:
+    """The model's logits, in double precision, without dropout."""
+    ids, mask = inference.padded([sample.tokens for sample in batch], 0)
+    with torch.inference_mode():
+        return one.model.double().eval()(input_ids=ids, attention_mask=mask).logits.numpy()
+
+
+def by_hand(one: Trainer, p: Params) -> float:
+    """The loss of `stepped`, by numpy alone."""
+    targets = [sample.target for sample in RARE[:4]]
+    logits = said(one, RARE[:4]) + p.logit_adjustment * np.log([12 / 14, 2 / 14])
+    right = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    weights = (1 - right[np.arange(4), targets]) ** p.focal * [sample.weight for sample in RARE[:4]]
+    return float((weights * cross_entropy(logits, targets, 0.1)).mean())
+
+
+@pytest.mark.parametrize(
+    "changes", [{"focal": 2.0}, {"focal": 0.5}, {"logit_adjustment": 1.0}, {"focal": 1.0, "logit_adjustment": 0.5}]
+)
+def test_the_loss_is_what_numpy_finds(changes: dict[str, float]) -> None:
+    p = P.model_copy(update=changes)
+    assert stepped(p)[0] == pytest.approx(by_hand(trainer(p, RARE), p), rel=1e-6)
+
+
+@pytest.mark.parametrize("changes", [{"focal": 2.0}, {"logit_adjustment": 1.0}])
+def test_gradients_are_finite_differences_of_the_loss(changes: dict[str, float]) -> None:
+    p, step = P.model_copy(update=changes | {"max_gradient_norm": 1e9}), 1e-5
+    _, gradients = stepped(p)
+    for place in ((0, 1), (1, 3)):
+        losses: list[float] = []
+        for sign in (1, -1):
+            one = trainer(p, RARE)
+            one.model.double()
+            with torch.no_grad():
+                one.model.classifier.weight[place] += sign * step
+            losses.append(by_hand(one, p))
+        assert gradients["weight"][place].item() == pytest.approx((losses[0] - losses[1]) / (2 * step), rel=1e-4)
+
+
+def test_focal_loss_makes_little_of_what_is_easy() -> None:
+    """Lin et al. 2017: with gamma 2, what has probability .9 counts a hundredth, and what has .5 a quarter."""
+    sure = torch.tensor([[0.9, 0.1], [0.5, 0.5]]).log()
+    assert train.focused(sure, torch.tensor([0, 1]), 2.0).tolist() == pytest.approx([0.01, 0.25])
+
+
+def test_a_document_that_is_wholly_sure_has_a_gradient() -> None:
+    logits = torch.tensor([[50.0, -50.0]], requires_grad=True)
+    train.focused(logits, torch.tensor([0]), 0.5).sum().backward()
+    assert logits.grad is not None and torch.isfinite(logits.grad).all()
+
+
+def test_the_prior_is_of_what_an_epoch_counts() -> None:
+    assert train.prior(RARE, 2).tolist() == pytest.approx([12 / 14, 2 / 14])
+
+
+def test_logits_learned_with_adjustment_are_those_of_equal_labels() -> None:
+    """Menon et al. 2021: of ten equal texts, one with label b, the model itself then says nothing."""
+    many = [Sample([2, 5, 3], int(n == 0), 1.0, 1) for n in range(10)]
+    sharp = {"epochs": 200, "objective": text_classification.Params(label_smoothing=0.0)}
+    gaps: list[float] = []
+    for adjustment in (0.0, 1.0):
+        one = trainer(P.model_copy(update=sharp | {"logit_adjustment": adjustment}), many)
+        one.model.eval()
+        for _ in range(60):
+            one.step(many)
+        (logits,) = said(one, many[:1])
+        gaps.append(float(logits[0] - logits[1]))
+    assert gaps == [pytest.approx(np.log(9), abs=0.1), pytest.approx(0.0, abs=0.1)]
+
+
+def test_what_is_off_is_not_even_computed() -> None:
+    assert trainer().offset is None and trainer(P.model_copy(update={"logit_adjustment": 1.0})).offset is not None

@@ -7,7 +7,6 @@ from typing import Any
 
 from stages.commands._screen import diff
 from stages.core.faults import Fault
-from stages.core.figures import FEATURES
 from stages.core.files import read_json
 from stages.core.funnel import fate
 from stages.core.records import read_table, shards, side_rows
@@ -20,12 +19,12 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "ingest": ("source", "shard", "row", "label", "group", "attributes", "text"),
     "dedup": ("reason", "of", "jaccard", "of_text", "text", "cluster", "alike", "repeated_by"),
     "clean": ("reason", "text", "steps", "replay"),
-    "features": tuple(FEATURES),
+    "features": ("figures",),
     "filter": ("reason",),
     "split": ("reason", "side", "used", "unused_because", "tied", "tied_to"),
-    "baseline": ("side", "predicted", "confidence"),
+    "baseline": ("side", "predicted", "confidence", "margin", "likely"),
     "augment": ("origin", "origin_text", "text", "diff", "children"),
-    "balance": ("weight", "picks"),
+    "balance": ("reason", "weight", "picks"),
     "tokenize": ("tokens", "pieces", "uncut"),
     "evaluate": ("side", "label", "predicted", "confidence", "baseline", "probabilities"),
     "explain": ("words", "base", "score", "attributions"),
@@ -148,7 +147,7 @@ def replayed(text: str) -> tuple[list[dict[str, Any]], str]:
 
 def of_features(one: Subject) -> dict[str, Any] | None:
     row = one.own("features")
-    return row and {"status": "done", **{key: row[key] for key in FEATURES}}
+    return row and {"status": "done", "figures": {key: row[key] for key in row if key not in {"id", "given"}}}
 
 
 def of_filter(one: Subject) -> dict[str, Any] | None:
@@ -168,8 +167,12 @@ def of_split(one: Subject) -> dict[str, Any] | None:
 
 
 def of_baseline(one: Subject) -> dict[str, Any] | None:
-    row = row_of(output("baseline") / "predictions.parquet", one.id)[1]
-    return row and {"status": "done", **{key: row[key] for key in FIELDS["baseline"]}}
+    if row := row_of(output("baseline") / "predictions.parquet", one.id)[1]:
+        return {"status": "done", **{key: row[key] for key in FIELDS["baseline"] if key in row}}
+    row = row_of(output("baseline") / "out_of_fold.parquet", one.id)[1]
+    if row is None or row["fold"] is None:
+        return None
+    return {"status": "done", "side": "train", **{key: row[key] for key in FIELDS["baseline"] if key in row}}
 
 
 def of_augment(one: Subject) -> dict[str, Any] | None:
@@ -186,7 +189,7 @@ def of_augment(one: Subject) -> dict[str, Any] | None:
 
 def of_balance(one: Subject) -> dict[str, Any] | None:
     row = one.own("balance")
-    return row and {"status": "done", "weight": row["weight"], "picks": row["picks"]}
+    return row and verdict(row) | {"weight": row["weight"], "picks": row["picks"]}
 
 
 def of_tokenize(one: Subject) -> dict[str, Any] | None:

@@ -115,8 +115,8 @@ def clean(entry: Mapping[str, Any]) -> Iterator[str]:
 
 
 def features(entry: Mapping[str, Any]) -> Iterator[str]:
-    figures = {name: value for name, value in entry.items() if name != "status"}
-    counts = {name: f"{value:.2f}" if isinstance(value, float) else f"{value:,}" for name, value in figures.items()}
+    kinds = {float: ".2f", int: ","}
+    counts = {name: format(value, kinds.get(type(value), "")) for name, value in entry["figures"].items()}
     yield from filled([f"{name.replace('_', ' ')} {value}" for name, value in counts.items()])
 
 
@@ -132,7 +132,10 @@ def split(entry: Mapping[str, Any]) -> Iterator[str]:
 
 
 def baseline(entry: Mapping[str, Any]) -> Iterator[str]:
-    yield cut(f"{entry['predicted']} {entry['confidence']:.0%}", room())
+    apart = ", not having learned from it" if entry["side"] == "train" else ""
+    yield cut(f"{entry['predicted']} {entry['confidence']:.0%}{apart}", room())
+    if entry["likely"] is not None:
+        yield quoted("in doubt", f"likely {entry['likely']}")
 
 
 def augment(entry: Mapping[str, Any]) -> Iterator[str]:
@@ -146,7 +149,10 @@ def augment(entry: Mapping[str, Any]) -> Iterator[str]:
 
 
 def balance(entry: Mapping[str, Any]) -> Iterator[str]:
-    yield f"weight {entry['weight']:g}, {entry['picks']} pick{'s' * (entry['picks'] != 1)} an epoch"
+    if entry["status"] == "dropped":
+        yield outcome(entry)
+    else:
+        yield f"weight {entry['weight']:g}, {entry['picks']} pick{'s' * (entry['picks'] != 1)} an epoch"
 
 
 def tokenize(entry: Mapping[str, Any]) -> Iterator[str]:

@@ -10,11 +10,15 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from stages.commands._life import output
-from stages.core import minhash
+from stages.core import minhash, shingles
+from stages.core.buffers import Texts
 from stages.core.faults import Fault
 from stages.core.funnel import ids_of
-from stages.core.minhash import Signatures, normalised
+from stages.core.minhash import Signatures
 from stages.core.records import read_drops, read_table, shards
+from stages.core.shingles import normalised
+from stages.shell import plugins
+from stages.shell.params import plugin_params
 
 ID, BEGINNING = re.compile(r"[0-9a-f]{16}"), re.compile(r"[0-9a-f]{4,16}")
 HOW = ("same text", "contains", "near")
@@ -82,7 +86,7 @@ def by_text(text: str) -> list[Hit]:
         if wanted in (normal := normalised(full)):
             how = "same text" if wanted == normal else "contains"
             found[one] = min(found.get(one, (how, where, full)), (how, where, full), key=rank)
-    near = nearby(wanted, raw)
+    near = nearby(text, raw)
     found |= {one: ("near", "raw", raw[one]) for one in near if one not in found}
     fates = all_fates()
     hits = [
@@ -108,23 +112,32 @@ def all_fates() -> dict[str, str]:
     }
 
 
-def nearby(wanted: str, raw: Mapping[str, str]) -> dict[str, float]:
-    """The documents whose MinHash signatures are most like that of a normalised text, with their exact Jaccard
-    similarity to it; none where dedup has left no signatures."""
+def nearby(text: str, raw: Mapping[str, str]) -> dict[str, float]:
+    """The documents whose MinHash signatures are most like that of a text, with their exact Jaccard similarity to it,
+    as dedup compares them; none where it has left no signatures."""
     paths = shards(output("dedup") / "signatures")
     if not paths:
         return {}
     recipe = json.loads(pq.read_schema(paths[0]).metadata[b"minhash"])
+    wanted = compared(text, recipe)
     tables = [read_table(path) for path in paths]
     ids = [one for table in tables for one in table.column("id").to_pylist()]
     known = np.concatenate([values(table.column("signature")) for table in tables])
     agreeing = (known == signature(wanted, recipe)).sum(axis=1)
     best = [ids[n] for n in np.argsort(-agreeing, kind="stable")[:VERIFIED] if agreeing[n] and ids[n] in raw]
-    texts = minhash.Texts.of([wanted, *(normalised(raw[one]) for one in best)])
-    hashes, bounds = minhash.sets(texts, recipe["unit"], recipe["ngram"], fast=False)
+    texts = Texts.of([wanted, *(compared(raw[one], recipe) for one in best)])
+    hashes, bounds = shingles.sets(texts, recipe["unit"], recipe["ngram"], fast=False)
     mine, *others = np.split(hashes, bounds[1:-1])
-    alike = {one: minhash.jaccard(mine, other) for one, other in zip(best, others, strict=True)}
+    alike = {one: shingles.jaccard(mine, other) for one, other in zip(best, others, strict=True)}
     return {one: round(similarity, 6) for one, similarity in alike.items() if similarity}
+
+
+def compared(text: str, recipe: Mapping[str, Any]) -> str:
+    """A text as dedup has it: after the steps, normalised."""
+    for step, settings in recipe["steps"].items():
+        p = plugin_params("cleaners", step).model_validate_json(json.dumps(settings))
+        text = plugins.load("cleaners", step).clean(text, p)
+    return normalised(text)
 
 
 def values(column: Any) -> Signatures:
@@ -137,4 +150,4 @@ def signature(text: str, recipe: Mapping[str, Any]) -> Signatures:
     if (recipe["scheme"], recipe["hash"]) != (minhash.SCHEME, minhash.HASH):
         raise RuntimeError(f"signatures by {recipe['scheme']} and {recipe['hash']}, which is not known here")
     how = (recipe[name] for name in ("unit", "ngram", "a", "b"))
-    return minhash.signatures(minhash.Texts.of([text]), *how, fast=False)[0]
+    return minhash.signatures(Texts.of([text]), *how, fast=False)[0]

@@ -91,13 +91,15 @@ def chosen(tree: Mapping[str, Any], names: Sequence[str]) -> list[Entry]:
 
 
 def entries(tree: Mapping[str, Any]) -> Iterator[Entry]:
-    """The sources, and the weights where they are pinned. Whether the rest of the file is right is told elsewhere."""
-    for n, raw in enumerate(listed(at(tree, ("ingest", "sources")))):
-        match raw:
-            case {"name": str(name), "kind": str(kind)}:
-                yield Entry(name, ("ingest", "sources", n), raw, how(kind))
-            case _:
-                pass
+    """The sources and benchmarks, and the weights where they are pinned. Whether the rest of the file is right is told
+    elsewhere."""
+    for place in (("ingest", "sources"), ("benchmarks", "sources")):
+        for n, raw in enumerate(listed(at(tree, place))):
+            match raw:
+                case {"name": str(name), "kind": str(kind)}:
+                    yield Entry(name, (*place, n), raw, how(kind))
+                case _:
+                    pass
     if at(tree, ("model", "weights")) == "pinned" and isinstance(weights := tree.get("weights"), dict):
         yield Entry("weights", ("weights",), weights, how("weights"))
 
@@ -148,7 +150,7 @@ def short(value: Any) -> str:
 
 def seen(entry: Entry, text: str) -> Iterator[str]:
     """What an entry brings as it is pinned in the text."""
-    if entry.place[0] != "ingest":
+    if entry.place[0] == "weights":
         return
     source = typed(entry, text)
     module = plugins.load("sources", source.kind)

@@ -108,13 +108,6 @@ def augmented(came: Sequence[str], folder: Path) -> Passage:
     return Passage("augment", came, [*came, *children], added=children)
 
 
-def balanced(came: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Passage:
-    """Documents that training sees at least once; how often is no matter of the funnel."""
-    picks = {row["id"]: row["picks"] for row in rows}
-    drops = [Drop(one, "not picked") for one, times in picks.items() if not times]
-    return Passage("balance", came, [one for one, times in picks.items() if times], drops)
-
-
 def sides_of(split: Iterable[Mapping[str, Any]], labels: Mapping[str, str | None]) -> dict[str, dict[str, int]]:
     """Documents and labelled documents of each side."""
     counts = {side: {"documents": 0, "labelled": 0} for side in ("train", "validation", "test")}
@@ -141,7 +134,7 @@ def passages(
     yield (now := sifted("split", now.left, side_rows(split, ["id", "reason"])).checked())
     yield (now := budgeted(now.left, side_rows(split, ["id", "side", "used"]), labels_of(clean)).checked())
     yield (now := augmented(now.left, augment).checked())
-    yield balanced(now.left, side_rows(balance, ["id", "picks"])).checked()
+    yield sifted("balance", now.left, side_rows(balance, ["id", "reason"])).checked()
 
 
 def count(ways: Sequence[Passage], clean: Path, split: Path) -> Funnel:

@@ -1,194 +1,36 @@
-"""MinHash signatures of word or character n-grams, over UTF-8 buffers.
+"""MinHash signatures, and who goes for whom: texts that share a band are compared, the first is kept.
 
-A shingle is `size` units of a normalised text in a row: words or characters; a shorter text is one shingle. The hash of
-a unit is FNV-1a (Fowler, Noll and Vo), 64 bits, of its UTF-8 bytes, after the 64-bit finalizer of MurmurHash3 (Appleby
-2011); that of a shingle is FNV-1a again, of the hashes of its units, each in one step: so each word is read once,
-however long the shingles. MinHash (Broder 1997) gets the two halves of it xored, which is how the authors of FNV make
-32 bits of 64. From there on all is as in datasketch.
-
-Loops over bytes, shingles and pairs are compiled by numba where there is much to do. To import it, and to load what it
-has compiled before, takes longer than a small corpus by numpy, which gives the same bits.
+MinHash (Broder 1997) gets the two halves of a shingle's hash xored, which is how the authors of FNV make 32 bits of 64.
+From there on signatures are datasketch's to the bit. Candidates share one of several bands of some values each
+(Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, ch. 3).
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import cache
-from itertools import pairwise
-from typing import Any, NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-Bytes = NDArray[np.uint8]
-Places = NDArray[np.int64]
-Hashes = NDArray[np.uint64]
+from stages.core.buffers import Flags, Places, Texts, compiled
+from stages.core.shingles import BASIS, PRIME, Hashes, shingles
+
 Signatures = NDArray[np.uint32]
+Buckets = NDArray[np.int32]
 
 SCHEME = "affine32"  # datasketch's family of permutations: hash → a * hash + b mod 2^32, after MurmurHash3's finalizer
 HASH = "fnv1a64 by unit, folded"
-BASIS, PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
-SMALL = np.array([ord(chr(n).lower()) if not chr(n).isspace() else 32 for n in range(128)], np.uint8)
-BATCH = 2**18  # bytes of text whose shingles are in memory at one time
-MANY = 2 * 10**7  # bytes of compressed shards, from which numba is worth its start in each process
+MOST = 1_000  # kept texts of a bucket that one is compared with, the latest: so time stays linear, whatever the texts
 
 
-class Texts(NamedTuple):
-    """Texts one after the other, as Arrow has them: the nth is data[offsets[n] : offsets[n + 1]]."""
-
-    data: Bytes
-    offsets: Places
-
-    @classmethod
-    def of(cls, texts: Sequence[str]) -> "Texts":
-        """Texts that are not in a column yet."""
-        return cls.buffers(pa.array(texts, pa.string()))
-
-    @classmethod
-    def buffers(cls, column: Any) -> "Texts":
-        """What an Arrow array of texts has in memory, from the first of them on."""
-        _, offsets, data = column.buffers()
-        places = np.zeros(1, np.int32) if offsets is None else np.frombuffer(offsets, np.int32)
-        places = places[column.offset : column.offset + len(column) + 1].astype(np.int64)
-        # Read-only wherever it comes from: numba compiles once more for what is not.
-        content = np.frombuffer(memoryview(data or b"").toreadonly(), np.uint8)[places[0] : places[-1]]
-        return cls(content, places - places[0])
-
-    def batches(self) -> Iterator["Texts"]:
-        """Some at a time: BATCH bytes, or one text that is longer."""
-        begin, texts = 0, len(self.offsets) - 1
-        while begin < texts:
-            end = int(np.searchsorted(self.offsets, self.offsets[begin] + BATCH, "right")) - 1
-            end = min(max(end, begin + 1), texts)
-            places = self.offsets[begin : end + 1]
-            yield Texts(self.data[places[0] : places[-1]], places - places[0])
-            begin = end
+def banding(permutations: int, threshold: float, recall: float) -> tuple[int, int]:
+    """How many bands of how many values: the longest that bring at least the share `recall` of the pairs together whose
+    similarity is the threshold; or, where none do, those that bring the most."""
+    ways = ((permutations // rows, rows) for rows in range(permutations, 0, -1))
+    return next((way for way in ways if met(threshold, *way) >= recall), (permutations, 1))
 
 
-def normalised(text: str) -> str:
-    """Case and white space make no difference."""
-    return " ".join(text.lower().split())
-
-
-def normal(column: Any, fast: bool) -> Texts:
-    """The texts of an Arrow array, normalised: those of ASCII by a compiled loop, if `fast`."""
-    if not fast:
-        return Texts.of([normalised(text) for text in column.to_pylist()])
-    texts = Texts.buffers(column)
-    beyond = np.searchsorted(np.flatnonzero(texts.data >= 0x80), texts.offsets)
-    foreign = beyond[1:] > beyond[:-1]
-    others = Texts.of([normalised(text) for text in column.filter(pa.array(foreign)).to_pylist()])
-    out = np.empty(len(texts.data) + len(others.data), np.uint8)
-    offsets = np.zeros(len(texts.offsets), np.int64)
-    compiled(fold)(*texts, foreign, *others, out, offsets)
-    return Texts(out[: offsets[-1]], offsets)
-
-
-def fold(
-    data: Bytes, offsets: Places, foreign: NDArray[np.bool_], others: Bytes, at_others: Places, out: Bytes, ends: Places
-) -> None:
-    """What `normalised` makes of ASCII; what is `foreign` to it is taken from the others, which are normalised."""
-    at = other = 0
-    for n in range(len(foreign)):
-        if foreign[n]:
-            for place in range(at_others[other], at_others[other + 1]):
-                out[at] = others[place]
-                at += 1
-            other += 1
-        else:
-            begin, last = at, 32
-            for place in range(offsets[n], offsets[n + 1]):
-                byte = SMALL[data[place]]
-                out[at] = byte  # the next one takes its place, if this is a space too many
-                at += (byte != 32) | (last != 32)
-                last = byte
-            at -= (at > begin) & (last == 32)
-        ends[n + 1] = at
-
-
-class Units(NamedTuple):
-    """Where words or characters begin and end among the bytes of texts; those of the nth are bounds[n] to
-    bounds[n + 1]."""
-
-    begins: Places
-    ends: Places
-    bounds: Places
-
-
-def words(texts: Texts) -> Units:
-    """What stands between single spaces; an empty text is one empty word."""
-    spaces = np.flatnonzero(texts.data == ord(" "))
-    before = np.searchsorted(spaces, texts.offsets)
-    begins = np.insert(spaces + 1, before[:-1], texts.offsets[:-1])
-    ends = np.insert(spaces, before[1:], texts.offsets[1:])
-    return Units(begins, ends, before + np.arange(len(before)))
-
-
-def characters(texts: Texts) -> Units:
-    """Code points; an empty text has an empty one."""
-    begins = np.flatnonzero((texts.data & 0xC0) != 0x80)
-    before = np.searchsorted(begins, texts.offsets)
-    empty = np.flatnonzero(before[1:] == before[:-1])
-    begins = np.insert(begins, before[empty], texts.offsets[empty])
-    ends = np.append(begins, texts.offsets[-1])[1:]
-    return Units(begins, ends, before + np.searchsorted(empty, np.arange(len(before))))
-
-
-def shingles(texts: Texts, unit: str, size: int, fast: bool) -> tuple[Hashes, Places]:
-    """The hashes of the n-grams of all texts; those of the nth text are bounds[n] to bounds[n + 1]."""
-    begins, ends, bounds = (words if unit == "word" else characters)(texts)
-    units = hashed(texts.data, begins, ends, fast)
-    count = np.maximum(np.diff(bounds) - size + 1, 1)
-    found = np.concatenate([[0], np.cumsum(count)])
-    values = np.full(found[-1], BASIS)
-    if fast:
-        compiled(combine_each)(units, bounds, size, found, values)
-        return values, found
-    first, end = np.arange(found[-1]) + np.repeat(bounds[:-1] - found[:-1], count), np.repeat(bounds[1:], count)
-    for place in (first + n for n in range(min(size, np.diff(bounds).max(initial=0)))):
-        step = (values ^ units[np.minimum(place, len(units) - 1)]) * PRIME
-        values = np.where(place < end, step, values)
-    return values, found
-
-
-def combine_each(units: Hashes, bounds: Places, size: int, found: Places, values: Hashes) -> None:
-    """The loop of it."""
-    for text in range(len(bounds) - 1):
-        for n in range(found[text], found[text + 1]):
-            first = bounds[text] + n - found[text]
-            for place in range(first, min(first + size, bounds[text + 1])):
-                values[n] = (values[n] ^ units[place]) * PRIME
-
-
-def hashed(data: Bytes, begins: Places, ends: Places, fast: bool) -> Hashes:
-    """The hashes of units."""
-    values = np.full(len(begins), BASIS)
-    if fast:
-        compiled(hash_each)(data, begins, ends, values)
-        return finalized(values)
-    order = np.argsort(begins - ends, kind="stable")  # the longest first
-    starts, lengths = begins[order], (begins - ends)[order]
-    for at in range(-int(lengths[0]) if len(lengths) else 0):
-        longer = np.searchsorted(lengths, -at)
-        values[:longer] = (values[:longer] ^ data[starts[:longer] + at]) * PRIME
-    back = np.empty_like(values)
-    back[order] = values
-    return finalized(back)
-
-
-def hash_each(data: Bytes, begins: Places, ends: Places, values: Hashes) -> None:
-    """The loop of it."""
-    for n in range(len(begins)):
-        value = values[n]
-        for at in range(begins[n], ends[n]):
-            value = (value ^ np.uint64(data[at])) * PRIME
-        values[n] = value
-
-
-def finalized(values: Hashes) -> Hashes:
-    """The 64-bit finalizer: of characters, FNV-1a would leave the most bits of all alike."""
-    for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
-        values = (values ^ (values >> np.uint64(33))) * np.uint64(factor)
-    return values ^ (values >> np.uint64(33))
+def met(similarity: float, bands: int, rows: int) -> float:
+    """Which share of the pairs that are so similar have a band in common."""
+    return 1 - (1 - similarity**rows) ** bands
 
 
 def mixed(hashes: Hashes) -> Signatures:
@@ -199,26 +41,31 @@ def mixed(hashes: Hashes) -> Signatures:
     return values ^ (values >> np.uint32(16))
 
 
-def least(values: Signatures, bounds: Places, a: Signatures, b: Signatures, fast: bool) -> Signatures:
+def least(hashes: Hashes, bounds: Places, a: Signatures, b: Signatures, fast: bool) -> Signatures:
     """(texts, permutations): the least value of each text under each permutation; 32-bit products wrap around."""
     signature = np.empty((len(bounds) - 1, len(a)), np.uint32)
     if fast:
-        compiled(least_each)(values, bounds, a, b, signature)
+        compiled(least_each)(mixed(hashes), bounds, a, b, signature)
     elif len(signature):
+        values = mixed(hashes)
         for n in range(len(a)):
             signature[:, n] = np.minimum.reduceat(values * a[n] + b[n], bounds[:-1])
     return signature
 
 
 def least_each(values: Signatures, bounds: Places, a: Signatures, b: Signatures, signature: Signatures) -> None:
-    """The loop of it."""
+    """The loop of it, four shingles a step: the row is read and written less often."""
     for text in range(len(bounds) - 1):
-        row = signature[text]
+        row, last = signature[text], bounds[text + 1] - 1
         row[:] = np.uint32(0xFFFFFFFF)
-        for at in range(bounds[text], bounds[text + 1]):
-            value = values[at]
+        for at in range(bounds[text], bounds[text + 1], 4):
+            one, two = values[at], values[min(at + 1, last)]
+            three, four = values[min(at + 2, last)], values[min(at + 3, last)]
             for n in range(len(a)):
-                row[n] = min(row[n], np.uint32(a[n] * value + b[n]))
+                first = min(np.uint32(a[n] * one + b[n]), np.uint32(a[n] * two + b[n]))
+                second = min(np.uint32(a[n] * three + b[n]), np.uint32(a[n] * four + b[n]))
+                least = min(first, second)
+                row[n] = min(row[n], least)
 
 
 def signatures(texts: Texts, unit: str, size: int, a: Sequence[int], b: Sequence[int], fast: bool) -> Signatures:
@@ -227,28 +74,8 @@ def signatures(texts: Texts, unit: str, size: int, a: Sequence[int], b: Sequence
     found = [np.empty((0, len(a)), np.uint32)]
     for batch in texts.batches():
         hashes, bounds = shingles(batch, unit, size, fast)
-        found.append(least(mixed(hashes), bounds, first, second, fast))
+        found.append(least(hashes, bounds, first, second, fast))
     return np.concatenate(found)
-
-
-def sets(texts: Texts, unit: str, size: int, fast: bool) -> tuple[Hashes, Places]:
-    """The different hashes of the shingles of each text, in order, one text after the other; and where each begins."""
-    found, sizes = [np.empty(0, np.uint64)], [np.zeros(1, np.int64)]
-    for batch in texts.batches():
-        hashes, bounds = shingles(batch, unit, size, fast)
-        for begin, end in pairwise(bounds.tolist()):
-            hashes[begin:end].sort()
-        other = np.append(True, hashes[1:] != hashes[:-1])
-        other[bounds[:-1]] = True
-        found.append(hashes[other])
-        sizes.append(np.add.reduceat(other, bounds[:-1], dtype=np.int64))
-    return np.concatenate(found), np.cumsum(np.concatenate(sizes))
-
-
-def jaccard(one: Hashes, other: Hashes) -> float:
-    """Size of the intersection by size of the union, of two such sets."""
-    shared = len(np.intersect1d(one, other, assume_unique=True))
-    return shared / (len(one) + len(other) - shared)
 
 
 def keys(signature: Signatures, bands: int) -> Hashes:
@@ -260,47 +87,57 @@ def keys(signature: Signatures, bands: int) -> Hashes:
     return found ^ (found >> np.uint64(32))
 
 
-def buckets(key: Hashes) -> NDArray[np.int32]:
+def buckets(key: Hashes) -> Buckets:
     """(texts, bands): the number of the bucket that a text is in, with others; -1 where it is alone."""
     found, before = np.empty(key.shape, np.int32), 0
     for band in range(key.shape[1]):
-        _, place, count = np.unique(key[:, band], return_inverse=True, return_counts=True)
-        several = count > 1
-        found[:, band] = np.where(several, np.cumsum(several) - 1 + before, -1)[place]
-        before += int(several.sum())
+        own = key[:, band]
+        ordered = np.sort(own)  # many times as quick as to sort places, and few keys come twice
+        several = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+        place = np.searchsorted(several, own)
+        shared = np.append(several, np.uint64(0))[place] == own
+        shared &= place < len(several)
+        found[:, band] = np.where(shared, place + before, -1)
+        before += len(several)
     return found
 
 
 def keep_first(  # noqa: C901, PLR0912 - numba compiles it as one
-    bucket: NDArray[np.int32],
+    bucket: Buckets,
     hashes: Hashes,
     begins: Places,
     ends: Places,
-    held: NDArray[np.bool_],
+    held: Flags,
     threshold: float,
     together: float,
-) -> tuple[Places, NDArray[np.float64], Places]:
+    most: int,
+) -> tuple[Places, NDArray[np.float64], Places, Places, Flags]:
     """Greedy, in the order given: a text goes if a *kept* earlier one, of one of its buckets, is at least `threshold`
     alike; those that are held never do. Only those that are kept enter the buckets, so a thousand near copies of a text
-    are compared with it, but not with each other.
+    are compared with it, but not with each other; and of a bucket with the latest `most`.
 
     Of each text the kept one that it repeats (-1: none) and how alike they are; and the first of those kept ones that
-    are tied to it by being `together` alike, directly or through others.
+    are tied to it by being `together` alike, directly or through others. And pairs: a text, and the first of one of
+    those clusters, as they were when it came, that it joined; in clusters of n texts there are n - 1. And of each text
+    whether a bucket had more than `most`.
     """
     texts, bands = bucket.shape
-    of, alike, first = np.full(texts, -1), np.zeros(texts), np.arange(texts)
+    joined, pairs = np.empty((texts, 2), np.int64), 0
+    of, alike, first, full = np.full(texts, -1), np.zeros(texts), np.arange(texts), np.zeros(texts, np.bool_)
     latest = np.full(bucket.size // 2, -1, np.int32)  # of each bucket, the last that entered it
     before = np.full((texts, bands), -1, np.int32)  # and of each text, the one that entered before
     compared, tied = np.full(texts, -1), np.empty(texts, np.int64)
     for text in range(texts):
         ties, size = 0, ends[text] - begins[text]
         for band in range(bands):
-            other = latest[bucket[text, band]] if bucket[text, band] >= 0 else -1
-            while other >= 0:
+            other, left = latest[bucket[text, band]] if bucket[text, band] >= 0 else -1, most
+            while other >= 0 and left > 0:
                 known = ends[other] - begins[other]
                 if compared[other] != text and min(size, known) / max(size, known) >= together:
+                    # More shingles than `apart` that only one of both has, and they can't be `together` alike.
                     i, j, shared = begins[text], begins[other], 0
-                    while i < ends[text] and j < ends[other]:
+                    apart = (size + known) * (1 - together) / (1 + together) + begins[text] + begins[other] + 2
+                    while i < ends[text] and j < ends[other] and i + j - 2 * shared <= apart:
                         one, two = hashes[i], hashes[j]
                         shared += one == two
                         i += one <= two
@@ -313,7 +150,8 @@ def keep_first(  # noqa: C901, PLR0912 - numba compiles it as one
                         tied[ties] = other
                         ties += 1
                 compared[other] = text
-                other = before[other, band]
+                other, left = before[other, band], left - 1
+            full[text] |= other >= 0
         if of[text] >= 0:
             continue
         for band in range(bands):
@@ -326,23 +164,10 @@ def keep_first(  # noqa: C901, PLR0912 - numba compiles it as one
                 first[one] = one = first[first[one]]
             while first[two] != two:
                 first[two] = two = first[first[two]]
+            if one != two:
+                joined[pairs, 0], joined[pairs, 1] = text, two
+                pairs += 1
             first[max(one, two)] = min(one, two)
     for text in range(texts):  # the first of all is before each other one, so its own first is known
         first[text] = first[first[text]]
-    return of, alike, first
-
-
-def ready(unit: str, size: int) -> None:
-    """Compiles what signatures take, so that the processes of an engine find it and don't all compile it at once."""
-    signatures(normal(pa.array(["a"]), True), unit, size, [1], [0], True)
-
-
-@cache
-def compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
-    """The loop as machine code, which numba keeps beside this file or in the user's cache."""
-    from numba import njit
-
-    try:
-        return njit(nogil=True, cache=True)(loop)
-    except RuntimeError:  # neither can be written
-        return njit(nogil=True)(loop)
+    return of, alike, first, joined[:pairs], full

@@ -8,12 +8,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages import ingest, split
+from stages import ingest
 from stages.core import minhash
+from stages.core.labels import used
 from stages.core.records import Row, Span, texts_of
-from stages.split import Item
+from stages.core.sides import Item, dealt, groups
 
-P = split.Params(validation=0.2, test=0.3, labels=0, seed=1)
+SHARES = {"train": 0.5, "validation": 0.2, "test": 0.3}
 DRAWN = st.tuples(st.sampled_from(["x", "y", None]), st.lists(st.sampled_from("abcde"), max_size=2))
 FIELDS = st.text(st.sampled_from("a\0="), max_size=3)
 SPANS = st.sampled_from([None, (), (Span(0, 1, "x"),)])
@@ -32,23 +33,23 @@ def shuffled(draw: st.DrawFn) -> tuple[list[Item], list[Item]]:
 
 @given(shuffled())
 def test_who_is_tied_to_whom(orders: tuple[list[Item], list[Item]]):
-    one, other = ({frozenset(group) for group in split.groups(items)} for items in orders)
+    one, other = ({frozenset(group) for group in groups(items)} for items in orders)
     assert one == other
 
 
 @given(shuffled(), st.randoms(use_true_random=False))
 def test_the_side_of_a_group(orders: tuple[list[Item], list[Item]], rng: random.Random):
     """Its first document stands for it, so that one has to stay the first."""
-    tied = split.groups(orders[0])
+    tied = groups(orders[0])
     other = [[group[0], *rng.sample(group[1:], len(group) - 1)] for group in rng.sample(tied, len(tied))]
-    assert split.sides(other, P) == split.sides(tied, P)
+    assert dealt(other, SHARES, 1) == dealt(tied, SHARES, 1)
 
 
 @given(shuffled(), st.data())
 def test_which_labelled_documents_are_used(orders: tuple[list[Item], list[Item]], data: st.DataObject):
     label_of = {item.id: item.label for item in orders[0] if item.label is not None}
     budget = data.draw(st.integers(len(set(label_of.values())), len(label_of)))
-    one, other = (split.used(items, P.model_copy(update={"labels": budget})) for items in orders)
+    one, other = (used(items, budget, 1) for items in orders)
     assert one == other
     assert one <= label_of.keys() and len(one) == (budget or len(label_of))
 

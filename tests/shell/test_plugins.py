@@ -19,7 +19,8 @@ def test_a_name_that_there_is_not_gets_what_there_is_nearest_first():
     with pytest.raises(Fault) as fault:
         plugins.load("cleaners", "marcup")
     assert (
-        str(fault.value) == "no 'marcup' in stages/cleaners; there is: markup, mask, mojibake, whitespace, pii, unicode"
+        str(fault.value)
+        == "no 'marcup' in stages/cleaners; there is: markup, mask, mojibake, whitespace, pii, unicode, boilerplate"
     )
 
 

@@ -126,7 +126,7 @@ def features(project: Path, source: str = "data/clean", **environment: str) -> "
 def test_one_line_of_what_was_done(project: Path):
     done = features(project)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("  features  2 documents described by 6 figures · ")
+    assert done.stdout.startswith("  features  2 documents described by 11 figures · ")
     assert read_table(project / "data/features/000-s-00000.parquet", ["words"]).to_pydict() == {"words": [2, 2]}
     assert list(json.loads((project / "reports/run.json").read_text())) == ["features"]
 
