@@ -78,7 +78,7 @@ TOLD: dict[str, tuple[str, dict[str, Any], str]] = {
         (
             "params.yaml: 2 to mend:\n"
             "  clean.steps: no 'masks' in stages/cleaners; there is: "
-            "mask, markup, mojibake, whitespace, boilerplate, pii, unicode\n"
+            "mask, markup, mojibake, misspellings, whitespace, boilerplate, pii, unicode\n"
             "  train.epochs: input should be greater than 0, not 0"
         ),
     ),

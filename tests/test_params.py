@@ -32,7 +32,7 @@ THERE = ", ".join(plugins.nearest("cvs", plugins.names("sources")))
 HEXADECIMAL = "64 hexadecimal digits are wanted, as `sha256sum FILE` prints them"
 
 # What is changed in params.yaml, and what `check` says to it; a key with a dot in it can't be in a path.
-LIKE_MASK = "mask, markup, mojibake, whitespace, boilerplate, pii, unicode"
+LIKE_MASK = "mask, markup, mojibake, misspellings, whitespace, boilerplate, pii, unicode"
 FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "unknown section": (
         {"trian": {}},

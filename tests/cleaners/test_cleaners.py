@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from stages.cleaners import markup, mask, mojibake, pii, unicode, whitespace
+from stages.cleaners import markup, mask, misspellings, mojibake, pii, unicode, whitespace
 
 CASES = Path(__file__).parent.parent / "cases" / "cleaners"
 MASK = mask.Params(
@@ -19,6 +19,10 @@ MASK = mask.Params(
 CLEANERS: dict[str, tuple[Any, Any]] = {
     "markup": (markup, markup.Params()),
     "mask": (mask, MASK),
+    "misspellings": (
+        misspellings,
+        misspellings.Params(words={"teh": "the", "recieved": "received", "wich": "which"}),
+    ),
     "mojibake": (mojibake, mojibake.Params()),
     "pii": (pii, pii.Params(kinds=tuple(pii.KINDS), replace="tag", key_sha256=None)),
     "unicode": (unicode, unicode.Params(form="NFC")),
