@@ -2,19 +2,24 @@
 
 Of dvc.lock each stage keeps a copy as it starts: what was recorded until then comes back with it, and what was recorded
 since from DVC's run cache. `.dvc/tmp/rwlock` says who reads and writes what just now, which after a kill is nobody.
+Of the run cache DVC takes the newest file of a folder for an entry, even where that is half of one, or none.
 """
 
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from stages.core.faults import Fault
 from stages.core.files import writing
+from stages.shell.cache import cache_root
 
 LOCK, BUSY = Path("dvc.lock"), Path(".dvc/tmp/rwlock")
 ASIDE = Path(".dvc/tmp/reprolm")
+MOMENT = 0.5  # seconds in which DVC has written an entry of the run cache, whose other users it can't be asked about
 
 
 def remember(root: Path) -> None:
@@ -26,6 +31,11 @@ def remember(root: Path) -> None:
 
 def mended(root: Path) -> list[str]:
     """Puts aside what DVC would refuse, and says so."""
+    return [*put_all_aside(root), *half_entries_removed(root)]
+
+
+def put_all_aside(root: Path) -> list[str]:
+    """The files of this project."""
     if not cut(root):
         return []
     from dvc.exceptions import DvcException
@@ -54,6 +64,28 @@ def put_aside(root: Path, path: Path) -> str:
     return f"{path}: cut off while DVC wrote it; put aside as {ASIDE}/{path.name}.cut, and mended"
 
 
+def half_entries_removed(root: Path) -> list[str]:
+    """Those of the run cache, which several projects may share: only what nobody goes on with."""
+    before = half_entries(root)
+    if not before:
+        return []
+    time.sleep(MOMENT)
+    left = before & half_entries(root)
+    for path in sorted(left, reverse=True):  # what is in a folder before the folder
+        (os.rmdir if path.is_dir() else os.unlink)(path)
+    return ["run cache: half an entry, left by a kill; removed"] if left else []
+
+
+def half_entries(root: Path) -> set[Path]:
+    """Files that have not got the name of an entry yet, and folders that have no entry."""
+    found = set[Path]()
+    for folder in (cache_root(root).parent / "runs").glob("*/*"):
+        there = set(folder.iterdir())
+        unnamed = {path for path in there if path.suffix == ".tmp"}
+        found |= unnamed | ({folder} if unnamed == there else set())
+    return found
+
+
 def is_lock(path: Path) -> bool:
     """Whether DVC would take it; a merge that is not finished is for people."""
     from dvc.schema import COMPILED_LOCKFILE_SCHEMA
@@ -61,14 +93,22 @@ def is_lock(path: Path) -> bool:
     from voluptuous import Invalid
 
     try:
-        COMPILED_LOCKFILE_SCHEMA(YAML(typ="safe").load(path))
+        lock: Any = COMPILED_LOCKFILE_SCHEMA(YAML(typ="safe").load(path))
     except (YAMLError, Invalid, UnicodeDecodeError):
         if "<<<<<<< " in path.read_text(encoding="utf-8", errors="replace"):
             raise Fault(
                 f"{LOCK}: a merge left conflicts; `git checkout --ours {LOCK}`, then `dvc repro` makes it right"
             ) from None
         return False
-    return True
+    stages = lock.get("stages", {}).values()
+    entries = (entry for stage in stages for kind in ("deps", "outs") for entry in stage.get(kind, ()))
+    return path.read_bytes().endswith(b"\n") and all(map(is_entry, entries))
+
+
+def is_entry(entry: dict[str, Any]) -> bool:
+    """Whether all is there that DVC writes of a file or a folder; half of it may be a lock that DVC takes for whole."""
+    wanted = {"md5", "size"} | ({"nfiles"} if str(entry.get("md5")).endswith(".dir") else set())
+    return entry.get("hash", "md5") != "md5" or wanted <= entry.keys()
 
 
 def is_json(path: Path) -> bool:
