@@ -20,7 +20,7 @@ def test_a_name_that_there_is_not_gets_what_there_is_nearest_first():
         plugins.load("cleaners", "marcup")
     assert (
         str(fault.value)
-        == "no 'marcup' in stages/cleaners; there is: markup, mask, mojibake, whitespace, pii, unicode, boilerplate"
+        == "no 'marcup' in stages/cleaners; there is: markup, mask, mojibake, whitespace, misspellings, pii, unicode, boilerplate"
     )
 
 
