@@ -344,9 +344,8 @@ def test_what_was_built_is_listed_with_what_has_changed_since(
     head, _, *rows, arxiv, sms, snips = said("list").splitlines()
     assert head == "| recipe | what | documents | model | linear baseline | others |"
     assert [row.split(" | ")[0] for row in rows] == ["| `arxiv_cv_daily`", "| `sms_spam`", "| `snips`"]
-    again = "`reprolm recipe run {}` builds it again"
-    assert arxiv == f"arxiv_cv_daily: built with an earlier version of dedup, clean, train; {again.format('arxiv_cv_daily')}"
-    assert sms == f"sms_spam: built with an earlier version of dedup, clean, train; {again.format('sms_spam')}"
+    told = "{0}: built with an earlier version of dedup, clean, train; `reprolm recipe run {0}` builds it again"
+    assert (arxiv, sms) == (told.format("arxiv_cv_daily"), told.format("sms_spam"))
     assert snips == "snips: not built yet; `reprolm recipe run snips` builds it"
     assert "macro-F1" in said("show", "sms_spam") and "rename: {}" in said("show", "sms_spam")
 

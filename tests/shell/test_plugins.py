@@ -18,10 +18,8 @@ def test_the_folders_besides_core_shell_and_commands():
 def test_a_name_that_there_is_not_gets_what_there_is_nearest_first():
     with pytest.raises(Fault) as fault:
         plugins.load("cleaners", "marcup")
-    assert (
-        str(fault.value)
-        == "no 'marcup' in stages/cleaners; there is: markup, mask, mojibake, whitespace, misspellings, pii, unicode, boilerplate"
-    )
+    there = "markup, mask, mojibake, whitespace, misspellings, pii, unicode, boilerplate"
+    assert str(fault.value) == f"no 'marcup' in stages/cleaners; there is: {there}"
 
 
 def test_the_name_is_the_file():
