@@ -134,6 +134,13 @@ def test_only_report_has_outputs_that_git_keeps():
     assert kept == {"report"}
 
 
+def test_git_has_nothing_that_dvc_keeps():
+    """DVC refuses to make an output that is tracked by Git."""
+    outs = [out for stage in DAG.values() for out in stage["outs"] if isinstance(out, str)]
+    command = ["git", "ls-files", "--cached", "--", *outs]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout == ""
+
+
 def test_stages_are_the_same_everywhere():
     rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
     sections = [name for name in read(PARAMS) if name not in COMMON and name not in plugins.folders()]
